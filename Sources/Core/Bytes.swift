@@ -1,0 +1,151 @@
+// Bytes: immutable, reference-counted memory at a stable address.
+//
+// Bodies, events and edited texts are Bytes. Slicing shares the storage, and the address never moves, so that a view can be
+// handed to a plugin or to libcurl for as long as the storage is retained.
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Memory that `Bytes` values share. It is filled once, before it is shared.
+package final class ByteStorage: @unchecked Sendable {
+    package let base: UnsafeMutableRawPointer
+    package let capacity: Int
+    private let release: (@Sendable () -> Void)?
+
+    package init(capacity: Int) {
+        self.capacity = capacity
+        base = .allocate(byteCount: max(capacity, 1), alignment: 16)
+        release = nil
+    }
+
+    /// Memory of somebody else's: `release` runs once, when the last `Bytes` is gone.
+    package init(foreign base: UnsafeRawPointer, count: Int, release: @escaping @Sendable () -> Void) {
+        self.base = UnsafeMutableRawPointer(mutating: base)
+        capacity = count
+        self.release = release
+    }
+
+    deinit {
+        if let release { release() } else { base.deallocate() }
+    }
+}
+
+package struct Bytes: Sendable {
+    package let storage: ByteStorage
+    package let offset: Int
+    package let count: Int
+
+    @inlinable
+    package init(storage: ByteStorage, offset: Int, count: Int) {
+        self.storage = storage
+        self.offset = offset
+        self.count = count
+    }
+
+    package init(copying buffer: UnsafeRawBufferPointer) {
+        let storage = ByteStorage(capacity: buffer.count)
+        if let base = buffer.baseAddress, buffer.count > 0 { storage.base.copyMemory(from: base, byteCount: buffer.count) }
+        self.init(storage: storage, offset: 0, count: buffer.count)
+    }
+
+    package init(_ array: [UInt8]) {
+        self = array.withUnsafeBytes { Bytes(copying: $0) }
+    }
+
+    package init(_ string: String) {
+        var string = string
+        self = string.withUTF8 { Bytes(copying: UnsafeRawBufferPointer($0)) }
+    }
+
+    package static let empty = Bytes(storage: ByteStorage(capacity: 0), offset: 0, count: 0)
+
+    package var isEmpty: Bool { count == 0 }
+
+    /// The first byte's address. Valid while the storage is retained.
+    package var pointer: UnsafeRawPointer { UnsafeRawPointer(storage.base + offset) }
+
+    /// A view of the bytes. Valid while the storage is retained: keep the `Bytes` alive around its use.
+    package var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage.base + offset, count: count) }
+
+    package subscript(index: Int) -> UInt8 {
+        precondition(index >= 0 && index < count, "byte \(index) of \(count)")
+        return storage.base.load(fromByteOffset: offset + index, as: UInt8.self)
+    }
+
+    /// The bytes in `range`, sharing the storage.
+    package subscript(range: Range<Int>) -> Bytes {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "bytes \(range) of \(count)")
+        return Bytes(storage: storage, offset: offset + range.lowerBound, count: range.count)
+    }
+
+    package var array: [UInt8] { withExtendedLifetime(storage) { [UInt8](buffer) } }
+}
+
+extension Bytes: Equatable {
+    package static func == (left: Bytes, right: Bytes) -> Bool {
+        left.count == right.count && memcmp(left.pointer, right.pointer, left.count) == 0
+    }
+}
+
+extension Bytes: ExpressibleByStringLiteral {
+    package init(stringLiteral value: String) { self.init(value) }
+}
+
+extension String {
+    /// The bytes as UTF-8; ill-formed sequences become U+FFFD.
+    package init(_ bytes: Bytes) {
+        self = withExtendedLifetime(bytes) { String(decoding: bytes.buffer, as: UTF8.self) }
+    }
+}
+
+/// Collects bytes into one storage that grows by doubling; `finish` gives it away without a copy.
+package struct BytesBuilder {
+    private var storage: ByteStorage
+    package private(set) var count = 0
+
+    package init(capacity: Int = 256) {
+        storage = ByteStorage(capacity: capacity)
+    }
+
+    package mutating func reserve(_ extra: Int) {
+        guard count + extra > storage.capacity else { return }
+        let larger = ByteStorage(capacity: max(storage.capacity * 2, count + extra))
+        larger.base.copyMemory(from: storage.base, byteCount: count)
+        storage = larger
+    }
+
+    package mutating func append(_ buffer: UnsafeRawBufferPointer) {
+        guard let base = buffer.baseAddress, buffer.count > 0 else { return }
+        reserve(buffer.count)
+        (storage.base + count).copyMemory(from: base, byteCount: buffer.count)
+        count += buffer.count
+    }
+
+    package mutating func append(_ byte: UInt8) {
+        reserve(1)
+        storage.base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        count += 1
+    }
+
+    package mutating func append(_ bytes: Bytes) {
+        withExtendedLifetime(bytes) { append(bytes.buffer) }
+    }
+
+    package mutating func append(_ string: StaticString) {
+        append(UnsafeRawBufferPointer(start: string.utf8Start, count: string.utf8CodeUnitCount))
+    }
+
+    package mutating func append(_ string: String) {
+        var string = string
+        string.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// What was collected. The builder is empty afterwards.
+    package mutating func finish() -> Bytes {
+        let bytes = Bytes(storage: storage, offset: 0, count: count)
+        storage = ByteStorage(capacity: 0)
+        count = 0
+        return bytes
+    }
+}
