@@ -1,0 +1,480 @@
+// ServerConnection: HTTP/1.1 on one connection, as a channel handler behind NIO's parser. It pairs requests with answers, keeps
+// pipelined requests waiting, and enforces limits and timeouts. What an exchange means is the handler's business.
+
+package import Core
+import NIOCore
+import NIOHTTP1
+
+/// What the server asks of the gateway. All calls come on the connection's event loop.
+package protocol ExchangeHandler: AnyObject {
+    /// Called with each complete head.
+    func bodyMode(for head: ServerRequestHead) -> BodyMode
+    /// Called once per request, when its body is there (or at once, see `BodyMode`).
+    func handle(_ exchange: ServerExchange)
+    /// The answer to a request that never became an exchange.
+    func refusal(_ error: GatewayError, target: String) -> (headers: [(name: String, value: String)], body: Bytes)
+}
+
+final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Timed {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private enum Phase {
+        /// Between requests, or in the middle of a head.
+        case waiting
+        /// A head has come; its body is on the way.
+        case receiving(Receiving)
+        /// The body has come; the answer is on the way.
+        case answering
+        /// The last answer has been written: what still comes is thrown away, so that the client can read it in peace.
+        case lingering
+        case closed
+    }
+
+    private struct Receiving {
+        var limit: Int
+        var count = 0
+        /// Nil for streamed and ignored bodies.
+        var builder: BytesBuilder?
+        var isIgnored = false
+    }
+
+    private let handler: any ExchangeHandler
+    private let limits: ServerLimits
+    private let timers: LoopTimers
+    private let registry: ConnectionRegistry
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.waiting
+    private var exchange: ServerExchange?
+    private var isAnswerDone = true
+    private var keepsAlive = true
+    private var isHTTP10 = false
+    private var isHeadRequest = false
+    private var waitingParts: [HTTPServerRequestPart] = []
+    private var isReading = true
+    private var isDraining = false
+    private var hasBroken: GatewayError?
+    private var clientAddress = ""
+    /// Bytes since the last head was complete: the size of a head in the making.
+    private var headBytes = 0
+    private var hasHeadStarted = false
+
+    private(set) var deadline: Deadline = .never
+    var wheelSlot = -1
+
+    /// Parts of further requests that may wait before reading stops.
+    private static let maximumWaitingParts = 64
+
+    init(handler: any ExchangeHandler, limits: ServerLimits, timers: LoopTimers, registry: ConnectionRegistry) {
+        self.handler = handler
+        self.limits = limits
+        self.timers = timers
+        self.registry = registry
+    }
+
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { begin(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) { begin(context) }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard clientAddress.isEmpty else { return }
+        clientAddress = context.remoteAddress?.ipAddress ?? "local"
+        registry.add(self)
+        if !registry.hasRoom {
+            refuse(GatewayError(.overloaded, status: 503, "too many connections"))
+            return
+        }
+        setDeadline(milliseconds: limits.idleTimeoutMilliseconds)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        phase = .closed
+        registry.remove(self)
+        deadline = .never
+        let exchange = exchange
+        self.exchange = nil
+        waitingParts = []
+        exchange?.closed()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        if case .lingering = phase { return }
+        if !waitingParts.isEmpty || mustWait(part) {
+            waitingParts.append(part)
+            if waitingParts.count > Self.maximumWaitingParts { setReading(false) }
+            return
+        }
+        take(part)
+    }
+
+    /// A new head must wait for the answer to the request before it.
+    private func mustWait(_ part: HTTPServerRequestPart) -> Bool {
+        if case .head = part { return !isAnswerDone }
+        return false
+    }
+
+    /// Called by `HeadMeter`, ahead of the parser, for the bytes of each read.
+    func received(bytes: Int) {
+        guard case .waiting = phase else { return }
+        headBytes += bytes
+        if !hasHeadStarted {
+            hasHeadStarted = true
+            setDeadline(milliseconds: limits.headerTimeoutMilliseconds)
+        }
+    }
+
+    /// Called by `HeadMeter` when the parser has seen the bytes of a read.
+    func parsed() {
+        if case .waiting = phase, hasHeadStarted, headBytes > limits.headerBytes + 1024 { refuseHeadSize() }
+    }
+
+    private func refuseHeadSize() {
+        refuse(
+            GatewayError(
+                .payloadTooLarge, status: 431, "the request's line and headers are larger than \(limits.headerBytes) bytes"))
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        exchange?.writabilityChanged()
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        let failure: GatewayError
+        switch error {
+        case HTTPParserError.headerOverflow:
+            failure = GatewayError(
+                .payloadTooLarge, status: 431, "the request's line and headers are larger than \(limits.headerBytes) bytes")
+        case let error as HTTPParserError:
+            failure = GatewayError(.invalidRequest, status: 400, "the request is not valid HTTP/1.1: \(error.plainDescription)")
+        default:
+            // A socket or TLS error: there is nobody to tell.
+            context.close(promise: nil)
+            return
+        }
+        if isAnswerDone {
+            refuse(failure)
+        } else {
+            // Garbage behind a request that is being answered, or inside its body.
+            hasBroken = failure
+            if case .receiving = phase {
+                phase = .answering
+                if let exchange { exchange.received(.aborted(failure)) } else { refuse(failure) }
+            }
+        }
+    }
+
+    // MARK: Requests
+
+    private func take(_ part: HTTPServerRequestPart) {
+        switch part {
+        case .head(let head): begin(head)
+        case .body(let buffer): receive(buffer)
+        case .end: endOfBody()
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead) {
+        guard case .waiting = phase else { return }
+        headBytes = 0
+        hasHeadStarted = false
+        isAnswerDone = false
+        // The parser takes nothing after a request to upgrade, which is never granted here.
+        let upgrades = head.method == .CONNECT || head.headers.contains(name: "upgrade")
+        keepsAlive = head.isKeepAlive && !isDraining && !upgrades
+        isHTTP10 = head.version.minor == 0
+        isHeadRequest = head.method == .HEAD
+        let request = ServerRequestHead(
+            method: head.method.rawValue, target: head.uri, headers: head.headers.map { (name: $0.name, value: $0.value) })
+        if let refusal = refusal(of: request, version: head.version) {
+            refuse(refusal, target: head.uri)
+            return
+        }
+        let exchange = ServerExchange(
+            connection: self, head: request, clientAddress: clientAddress, startedAt: MonotonicClock.now())
+        self.exchange = exchange
+        let mode = handler.bodyMode(for: request)
+        let announced = head.headers.first(name: "content-length").flatMap { Int($0) }
+        switch mode {
+        case .buffered(let limit):
+            if let announced, announced > limit { return refuseBodySize(limit, target: head.uri) }
+            phase = .receiving(Receiving(limit: limit, builder: BytesBuilder(capacity: min(announced ?? 0, 1 << 20))))
+        case .streamed(let limit):
+            if let announced, announced > limit { return refuseBodySize(limit, target: head.uri) }
+            phase = .receiving(Receiving(limit: limit))
+        case .ignored: phase = .receiving(Receiving(limit: .max, isIgnored: true))
+        }
+        setDeadline(milliseconds: limits.bodyTimeoutMilliseconds)
+        if let expectation = head.headers.first(name: "expect") {
+            guard expectation.lowercased() == "100-continue" else {
+                return refuse(GatewayError(.invalidRequest, status: 417, "Expect: only 100-continue is known"), target: head.uri)
+            }
+            context?.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+        }
+        switch mode {
+        case .buffered: break
+        case .streamed, .ignored: handler.handle(exchange)
+        }
+    }
+
+    private func refusal(of head: ServerRequestHead, version: HTTPVersion) -> GatewayError? {
+        if version.major != 1 { return GatewayError(.invalidRequest, status: 505, "only HTTP/1.1 and HTTP/1.0 are spoken here") }
+        var size = head.method.utf8.count + head.target.utf8.count
+        var hosts = 0
+        for (name, value) in head.headers {
+            size += name.utf8.count + value.utf8.count + 4
+            if name.utf8.count == 4, name.lowercased() == "host" { hosts += 1 }
+        }
+        if size > limits.headerBytes {
+            return GatewayError(
+                .payloadTooLarge, status: 431, "the request's line and headers are larger than \(limits.headerBytes) bytes")
+        }
+        if head.headers.count > limits.headerCount {
+            return GatewayError(.payloadTooLarge, status: 431, "the request has more than \(limits.headerCount) headers")
+        }
+        if hosts > 1 { return GatewayError(.invalidRequest, status: 400, "the request has more than one Host header") }
+        return nil
+    }
+
+    private func receive(_ buffer: ByteBuffer) {
+        guard case .receiving(var receiving) = phase else { return }
+        receiving.count += buffer.readableBytes
+        if receiving.count > receiving.limit {
+            if exchange?.isHeadSent ?? false || receiving.builder == nil {
+                let error = bodyTooLarge(receiving.limit)
+                phase = .answering
+                keepsAlive = false
+                exchange?.received(.aborted(error))
+                return
+            }
+            return refuseBodySize(receiving.limit, target: exchange?.head.target ?? "")
+        }
+        setDeadline(milliseconds: limits.bodyTimeoutMilliseconds)
+        if receiving.builder != nil {
+            buffer.withUnsafeReadableBytes { receiving.builder?.append($0) }
+        }
+        phase = .receiving(receiving)
+        if receiving.builder == nil, !receiving.isIgnored {
+            exchange?.received(.piece(buffer.withUnsafeReadableBytes { Bytes(copying: $0) }))
+        }
+    }
+
+    private func endOfBody() {
+        guard case .receiving(var receiving) = phase, let exchange else {
+            // The answer went out before the body's end and kept the connection: nothing is left to do.
+            if case .receiving = phase { finishRequest() }
+            return
+        }
+        phase = .answering
+        deadline = .never
+        if receiving.builder != nil {
+            exchange.body = receiving.builder?.finish() ?? .empty
+            handler.handle(exchange)
+        } else if !receiving.isIgnored {
+            exchange.received(.end)
+        }
+        if isAnswerDone { finishRequest() }
+    }
+
+    private func bodyTooLarge(_ limit: Int) -> GatewayError {
+        GatewayError(.payloadTooLarge, status: 413, "the request body is larger than \(limit) bytes")
+    }
+
+    private func refuseBodySize(_ limit: Int, target: String) { refuse(bodyTooLarge(limit), target: target) }
+
+    // MARK: Answers
+
+    func writeHead(status: Int, headers: [(name: String, value: String)], contentLength: Int?) {
+        guard let context else { return }
+        if hasBroken != nil { keepsAlive = false }
+        var fields = HTTPHeaders()
+        fields.reserveCapacity(headers.count + 2)
+        for (name, value) in headers { fields.add(name: name, value: value) }
+        if let contentLength {
+            fields.add(name: "content-length", value: String(contentLength))
+        } else if isHTTP10 {
+            keepsAlive = false
+        } else if status != 204, status != 304 {
+            fields.add(name: "transfer-encoding", value: "chunked")
+        }
+        if !keepsAlive || isDraining {
+            keepsAlive = false
+            fields.add(name: "connection", value: "close")
+        } else if isHTTP10 {
+            fields.add(name: "connection", value: "keep-alive")
+        }
+        let head = HTTPResponseHead(
+            version: isHTTP10 ? .http1_0 : .http1_1, status: HTTPResponseStatus(statusCode: status), headers: fields)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+    }
+
+    func write(_ bytes: Bytes) {
+        guard let context, !isHeadRequest else { return }
+        let buffer = withExtendedLifetime(bytes) { context.channel.allocator.buffer(bytes: bytes.buffer) }
+        context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: nil)
+    }
+
+    func flush() { context?.flush() }
+
+    func endAnswer() {
+        guard let context else { return }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        isAnswerDone = true
+        exchange = nil
+        switch phase {
+        case .answering: finishRequest()
+        case .receiving(let receiving) where keepsAlive && receiving.isIgnored: break
+        case .receiving: linger()
+        default: break
+        }
+    }
+
+    func cut() {
+        exchange = nil
+        isAnswerDone = true
+        phase = .closed
+        // Without a half-close handshake the client sees that the answer is incomplete.
+        context?.close(promise: nil)
+    }
+
+    /// Request and answer are both over.
+    private func finishRequest() {
+        guard isAnswerDone else { return }
+        exchange = nil
+        if !keepsAlive || hasBroken != nil || isDraining {
+            linger()
+            return
+        }
+        phase = .waiting
+        headBytes = 0
+        hasHeadStarted = false
+        setDeadline(milliseconds: limits.idleTimeoutMilliseconds)
+        takeWaitingParts()
+    }
+
+    private var isTakingParts = false
+
+    private func takeWaitingParts() {
+        // An answer that is ready at once comes back here: the outer call goes on with the parts, not a deeper one.
+        guard !isTakingParts else { return }
+        isTakingParts = true
+        defer { isTakingParts = false }
+        while let part = waitingParts.first, !mustWait(part) {
+            waitingParts.removeFirst()
+            take(part)
+        }
+        if waitingParts.isEmpty, !isReading { setReading(true) }
+    }
+
+    /// Answers a request that never became an exchange, and ends the connection.
+    private func refuse(_ error: GatewayError, target: String = "") {
+        guard let context else { return }
+        switch phase {
+        case .lingering, .closed: return
+        default: break
+        }
+        keepsAlive = false
+        exchange = nil
+        let (headers, body) = handler.refusal(error, target: target)
+        writeHead(status: error.status, headers: headers, contentLength: body.count)
+        write(body)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        isAnswerDone = true
+        linger()
+    }
+
+    /// Closes our side, and the rest when the client has closed its own or two seconds have passed. An immediate close would
+    /// reset the connection while the client still sends, and take the answer with it.
+    private func linger() {
+        guard let context else { return }
+        phase = .lingering
+        waitingParts = []
+        setReading(true)
+        context.close(mode: .output, promise: nil)
+        setDeadline(milliseconds: 2_000)
+    }
+
+    // MARK: Reading, timeouts, drain
+
+    func setReading(_ reads: Bool) {
+        guard let context, reads != isReading else { return }
+        isReading = reads
+        _ = context.channel.setOption(.autoRead, value: reads)
+    }
+
+    private func setDeadline(milliseconds: Int) {
+        let new = Deadline.after(milliseconds: milliseconds)
+        let isEarlier = wheelSlot >= 0 && new < deadline
+        deadline = new
+        if isEarlier { timers.reschedule(self) } else { timers.schedule(self) }
+    }
+
+    func deadlinePassed() {
+        deadline = .never
+        switch phase {
+        case .waiting where hasHeadStarted:
+            refuse(GatewayError(.clientTimeout, status: 408, "the request's headers did not come in time"))
+        case .receiving where exchange?.isHeadSent ?? false: cut()
+        case .receiving(let receiving):
+            let error = GatewayError(.clientTimeout, status: 408, "the request's body did not come in time")
+            if receiving.builder == nil, !receiving.isIgnored {
+                keepsAlive = false
+                exchange?.received(.aborted(error))
+            } else {
+                refuse(error, target: exchange?.head.target ?? "")
+            }
+        case .answering: break
+        case .waiting, .lingering, .closed: context?.close(promise: nil)
+        }
+    }
+
+    /// Shutdown: idle connections close now, busy ones after their answer.
+    func drain() {
+        isDraining = true
+        if case .waiting = phase, !hasHeadStarted { context?.close(promise: nil) }
+    }
+
+    func closeNow() { context?.close(promise: nil) }
+}
+
+/// Stands before the parser and counts bytes, so that heads that never end are noticed.
+final class HeadMeter: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private unowned let connection: ServerConnection
+    init(_ connection: ServerConnection) { self.connection = connection }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        connection.received(bytes: unwrapInboundIn(data).readableBytes)
+        context.fireChannelRead(data)
+        connection.parsed()
+    }
+}
+
+extension HTTPParserError {
+    /// The parser's error in words for a client.
+    fileprivate var plainDescription: String {
+        switch self {
+        case .invalidVersion: "bad version"
+        case .invalidMethod: "bad method"
+        case .invalidURL, .invalidHost, .invalidPort, .invalidPath, .invalidQueryString, .invalidFragment: "bad request target"
+        case .invalidHeaderToken: "bad character in a header"
+        case .invalidContentLength, .unexpectedContentLength: "bad Content-Length"
+        case .invalidChunkSize: "bad chunk size"
+        case .closedConnection: "data after Connection: close"
+        case .lfExpected, .strictModeAssertion: "bad line end"
+        case .invalidEOFState: "the connection ended in the middle of the request"
+        default: "malformed message"
+        }
+    }
+}

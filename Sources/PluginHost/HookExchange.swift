@@ -1,0 +1,268 @@
+// HookExchange: one exchange as one instance sees it; what a plugin holds as gh_exchange. It serves the views, stages the edits and
+// counts what was presented and what was read.
+//
+// Confined to one thread at a time: the loop, a pool thread while a hook runs there, the plugin's own threads between pend and
+// complete. A call that the host has given up on keeps its HookExchange to itself; the host makes a new one.
+
+import CGatehouse
+package import Core
+import Wire
+
+package final class HookExchange: @unchecked Sendable {
+    package let instance: PluginInstance
+    package private(set) var facts: ExchangeFacts
+
+    /// What is presented of each side: indices into the side's segments. nil presents all.
+    var presented: (request: [Int]?, response: [Int]?) = (nil, nil)
+
+    // Staged by the plugin, taken by the host after the call.
+    package private(set) var edits: [Edit] = []
+    package private(set) var puts: [Put] = []
+    package private(set) var newBodies: [Side: Bytes] = [:]
+    package private(set) var headerChanges: [(name: String, value: String?)] = []
+    package private(set) var attributes: [(key: String, value: String)] = []
+    package private(set) var reports: [Report] = []
+    package private(set) var seen: Set<Int> = []
+
+    var deadline: Deadline = .never
+    var token: gh_token = 0
+    var call: PendingCall?
+    /// The call's run on a pool thread.
+    var runningCall: PendingCall?
+    /// The call is over: setters answer GH_GONE.
+    var isOver = false
+    /// The window of an on_stream call, whose text edits refer to.
+    var window: (id: UInt64, text: Bytes)?
+    private var views: [Bytes] = []
+    private var kept: [Bytes] = []
+    private var keptSize = 0
+    private var pluginState: (pointer: UnsafeMutableRawPointer?, drop: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?) = (nil, nil)
+
+    package enum Side: Int, Sendable { case request, response }
+
+    package struct Edit: Sendable {
+        package var segment: UInt64
+        package var range: Range<Int>
+        package var text: Bytes
+    }
+
+    package struct Put: Sendable {
+        package var side: Side
+        package var pointer: JSONPointer
+        package var value: [UInt8]
+        package var inserts: Bool
+    }
+
+    package struct Report: Sendable {
+        package var passed: Bool
+        /// A JSON value, or nil.
+        package var data: Bytes?
+    }
+
+    package init(instance: PluginInstance, facts: ExchangeFacts) {
+        self.instance = instance
+        self.facts = facts
+    }
+
+    deinit {
+        if let drop = pluginState.drop { drop(pluginState.pointer) }
+    }
+
+    var pointer: OpaquePointer { OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
+
+    static func from(_ pointer: OpaquePointer?) -> HookExchange? {
+        guard let pointer else { return nil }
+        return Unmanaged<HookExchange>.fromOpaque(UnsafeRawPointer(pointer)).takeUnretainedValue()
+    }
+
+    /// Clears what the last call staged, and shows `facts` to the next.
+    package func prepare(_ facts: ExchangeFacts, deadline: Deadline) {
+        self.facts = facts
+        self.deadline = deadline
+        edits = []
+        puts = []
+        newBodies = [:]
+        headerChanges = []
+        attributes = []
+        reports = []
+        seen = []
+        views.removeAll(keepingCapacity: true)
+        window = nil
+        token = 0
+        call = nil
+        isOver = false
+    }
+
+    // MARK: Views
+
+    /// A view that lives until the next call.
+    func view(_ bytes: Bytes) -> gh_str {
+        views.append(bytes)
+        return gh_str(viewing: bytes)
+    }
+
+    func view(_ text: String?) -> gh_str {
+        guard let text else { return .absent }
+        return view(Bytes(text))
+    }
+
+    func keep(_ text: gh_str) -> gh_str {
+        guard !text.isAbsent, keptSize + text.len <= 16 << 20 else { return .absent }
+        let copy = text.copied
+        kept.append(copy)
+        keptSize += copy.count
+        return gh_str(viewing: copy)
+    }
+
+    func side(_ raw: gh_side) -> (Side, BodyView)? {
+        if Int(raw) == GH_SIDE_REQUEST { return (.request, facts.request) }
+        if Int(raw) == GH_SIDE_RESPONSE, let response = facts.response { return (.response, response) }
+        return nil
+    }
+
+    func indices(_ side: Side, _ view: BodyView) -> [Int]? {
+        side == .request ? presented.request : presented.response
+    }
+
+    // MARK: Segments
+
+    func segmentCount(_ raw: gh_side) -> Int {
+        guard let (side, view) = side(raw) else { return 0 }
+        return indices(side, view)?.count ?? view.segments.count
+    }
+
+    func segment(_ raw: gh_side, _ number: Int, _ out: UnsafeMutablePointer<gh_segment>) -> gh_status {
+        guard let (side, view) = side(raw), number >= 0 else { return gh_status(GH_NOT_FOUND) }
+        let segments = view.segments
+        let index: Int
+        if let chosen = indices(side, view) {
+            guard number < chosen.count else { return gh_status(GH_NOT_FOUND) }
+            index = chosen[number]
+        } else {
+            index = number
+        }
+        guard index < segments.count else { return gh_status(GH_NOT_FOUND) }
+        seen.insert(index << 1 | side.rawValue)
+        out.fill(segments[index], id: segments[index].segment.id | UInt64(side.rawValue) << 62)
+        return gh_status(GH_OK)
+    }
+
+    // MARK: Staging
+
+    private var refusesChanges: gh_status? {
+        if isOver { return gh_status(GH_GONE) }
+        return nil
+    }
+
+    func stageEdit(_ id: UInt64, _ begin: UInt64, _ end: UInt64, _ text: gh_str) -> gh_status {
+        if let refused = refusesChanges { return refused }
+        guard begin <= end, end <= UInt64(Int.max) else { return gh_status(GH_INVALID) }
+        guard UTF8Check.isValid(text.buffer) else { return gh_status(GH_INVALID) }
+        let presentedText: Bytes
+        if let window {
+            guard window.id == id else { return gh_status(GH_NOT_FOUND) }
+            presentedText = window.text
+        } else {
+            let side: Side = id >> 62 == 0 ? .request : .response
+            let view = side == .request ? facts.request : facts.response
+            guard let found = view?.segments.first(where: { $0.segment.id | UInt64(side.rawValue) << 62 == id }) else {
+                return gh_status(GH_NOT_FOUND)
+            }
+            if found.segment.flags & UInt32(GH_SEGMENT_READ_ONLY) != 0 { return gh_status(GH_UNSUPPORTED) }
+            presentedText = found.text
+        }
+        let range = Int(begin)..<Int(end)
+        guard range.upperBound <= presentedText.count, isBoundary(presentedText, range.lowerBound),
+            isBoundary(presentedText, range.upperBound)
+        else { return gh_status(GH_INVALID) }
+        if edits.contains(where: { $0.segment == id && $0.range.overlaps(range) }) { return gh_status(GH_INVALID) }
+        edits.append(Edit(segment: id, range: range, text: text.copied))
+        return gh_status(GH_OK)
+    }
+
+    private func isBoundary(_ text: Bytes, _ offset: Int) -> Bool {
+        offset == 0 || offset == text.count || text[offset] & 0xC0 != 0x80
+    }
+
+    func stagePut(_ raw: gh_side, _ pointer: gh_str, _ value: gh_str, inserts: Bool) -> gh_status {
+        if let refused = refusesChanges { return refused }
+        guard let (side, _) = side(raw) else { return gh_status(GH_NOT_FOUND) }
+        guard window == nil else { return gh_status(GH_UNSUPPORTED) }
+        guard let pointer = JSONPointer(parsing: pointer.string ?? ""), (try? JSONValue(parsing: value.buffer)) != nil else {
+            return gh_status(GH_INVALID)
+        }
+        puts.append(Put(side: side, pointer: pointer, value: [UInt8](value.buffer), inserts: inserts))
+        return gh_status(GH_OK)
+    }
+
+    func stageBody(_ raw: gh_side, _ body: gh_str) -> gh_status {
+        if let refused = refusesChanges { return refused }
+        guard let (side, _) = side(raw), !body.isAbsent else { return gh_status(GH_NOT_FOUND) }
+        guard window == nil else { return gh_status(GH_UNSUPPORTED) }
+        guard (try? JSONValue(parsing: body.buffer)) != nil else { return gh_status(GH_INVALID) }
+        newBodies[side] = body.copied
+        return gh_status(GH_OK)
+    }
+
+    func stageHeader(_ raw: gh_side, _ name: gh_str, _ value: gh_str) -> gh_status {
+        if let refused = refusesChanges { return refused }
+        guard Int(raw) == GH_SIDE_RESPONSE, let name = name.string, Self.isToken(name) else { return gh_status(GH_INVALID) }
+        if value.buffer.contains(where: { $0 < 0x20 && $0 != 9 || $0 == 0x7F }) { return gh_status(GH_INVALID) }
+        headerChanges.append((name, value.string))
+        return gh_status(GH_OK)
+    }
+
+    /// A header name, RFC 9110 5.6.2.
+    static func isToken(_ name: String) -> Bool {
+        !name.isEmpty
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+                default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+                }
+            }
+    }
+
+    func stageAttribute(_ key: gh_str, _ value: gh_str) -> gh_status {
+        if let refused = refusesChanges { return refused }
+        guard let key = key.string, attributes.count < 64, value.len <= 4096 else { return gh_status(GH_OVER_LIMIT) }
+        attributes.append((key, value.string ?? ""))
+        return gh_status(GH_OK)
+    }
+
+    func addReport(_ passed: Bool, _ data: gh_str) -> gh_status {
+        if let refused = refusesChanges { return refused }
+        guard data.len <= 1 << 20, reports.count < 64 else { return gh_status(GH_OVER_LIMIT) }
+        if !data.isAbsent {
+            var reader = JSONReader(data.buffer)
+            guard (try? reader.skipValue()) != nil, (try? reader.finish()) != nil else { return gh_status(GH_INVALID) }
+        }
+        reports.append(Report(passed: passed, data: data.isAbsent ? nil : data.copied))
+        return gh_status(GH_OK)
+    }
+
+    func setState(_ pointer: UnsafeMutableRawPointer?, _ drop: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?) {
+        if let old = pluginState.drop, pluginState.pointer != pointer { old(pluginState.pointer) }
+        pluginState = (pointer, drop)
+    }
+
+    var state: UnsafeMutableRawPointer? { pluginState.pointer }
+}
+
+extension UnsafeMutablePointer<gh_segment> {
+    /// Fills what the caller's struct has room for: its size was set by the plugin. The views live as long as the body.
+    func fill(_ presented: PresentedSegment, id: UInt64) {
+        let size = Int(pointee.struct_size)
+        guard size >= MemoryLayout<gh_segment>.offset(of: \gh_segment.pointer) ?? 0 else { return }
+        pointee.flags = presented.segment.flags
+        pointee.kind = presented.segment.kind.rawValue
+        pointee.role = presented.segment.role.rawValue
+        pointee.id = id
+        pointee.index = UInt64(presented.segment.index)
+        pointee.text = gh_str(viewing: presented.text)
+        guard size >= MemoryLayout<gh_segment>.size else { return }
+        pointee.pointer = gh_str(viewing: presented.pointer)
+        pointee.media_type = presented.mediaType.map { gh_str(viewing: $0) } ?? .absent
+        pointee.name = presented.name.map { gh_str(viewing: $0) } ?? .absent
+    }
+}

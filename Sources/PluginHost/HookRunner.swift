@@ -1,0 +1,247 @@
+// HookRunner: calls hooks. Non-blocking ones run on the event loop while the text is small; others on the pool; whoever pends is
+// waited for until its deadline. What comes back is always a decision; applying it, and what was staged, is the caller's part.
+
+import CGatehouse
+package import Core
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+package struct PluginFailureInfo: Sendable {
+    package var status: Int
+    package var isRetryable: Bool
+    package var isFinal: Bool
+    package var isTransport: Bool
+    package var retryAfterMilliseconds: Int
+    package var type: String?
+    package var code: String?
+    package var param: String?
+    package var message: String?
+
+    package init(
+        status: Int, isRetryable: Bool = false, isFinal: Bool = false, isTransport: Bool = false, retryAfterMilliseconds: Int = 0,
+        type: String? = nil, code: String? = nil, param: String? = nil, message: String? = nil
+    ) {
+        self.status = status
+        self.isRetryable = isRetryable
+        self.isFinal = isFinal
+        self.isTransport = isTransport
+        self.retryAfterMilliseconds = retryAfterMilliseconds
+        self.type = type
+        self.code = code
+        self.param = param
+        self.message = message
+    }
+}
+
+/// Streamed text as it is presented to on_stream.
+package struct StreamWindow: Sendable {
+    package var segment: PresentedSegment
+    package var text: Bytes
+    package var freshFrom: Int
+    package var isLast: Bool
+    /// What is released unless the hook says otherwise.
+    package var releasedTo: Int
+    package var event: Bytes?
+}
+
+package enum Hook: Sendable {
+    case request
+    case response
+    case stream(StreamWindow)
+    case error(PluginFailureInfo)
+}
+
+/// One per event loop; confined to it.
+package final class HookRunner {
+    /// More presented text than this goes to the pool.
+    package static let inlineLimit = 64 << 10
+    /// A hook on the loop that takes longer has stalled every other exchange there.
+    package static let stallNanoseconds: Int64 = 5_000_000
+
+    private let pool: BlockingPool
+    private let timers: LoopTimers
+    /// Told of each stall: the instance's name and the nanoseconds it took.
+    private let onStall: (String, Int64) -> Void
+
+    package init(pool: BlockingPool, timers: LoopTimers, onStall: @escaping (String, Int64) -> Void) {
+        self.pool = pool
+        self.timers = timers
+        self.onStall = onStall
+    }
+
+    /// Runs a hook to its decision. `exchange` must have been prepared. After `.timeout` the exchange belongs to the plugin: do
+    /// not prepare it again.
+    package func run(_ hook: Hook, on exchange: HookExchange, presentedBytes: Int, by deadline: Deadline) async -> Decision {
+        let isBlocking = exchange.instance.check?.isBlocking ?? false
+        if isBlocking || presentedBytes > Self.inlineLimit {
+            return await runOnPool(hook, exchange, by: deadline)
+        }
+        let start = Self.stallClock()
+        let first = HookCall.invoke(hook, exchange)
+        let elapsed = Self.stallClock() - start
+        if elapsed > Self.stallNanoseconds { onStall(exchange.instance.name, elapsed) }
+        return await settle(first, exchange, by: deadline)
+    }
+
+    /// Debug builds count the thread's own time, so that a busy machine is not mistaken for a slow hook.
+    private static func stallClock() -> Int64 {
+        #if DEBUG
+            var time = timespec()
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+            return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        #else
+            return MonotonicClock.now()
+        #endif
+    }
+
+    private func runOnPool(_ hook: Hook, _ exchange: HookExchange, by deadline: Deadline) async -> Decision {
+        let running = PendingCall(exchange)
+        exchange.runningCall = running
+        let isQueued = pool.submit {
+            let result = HookCall.invoke(hook, exchange)
+            switch result {
+            case .decided(let decision): _ = running.complete(decision)
+            case .pending:
+                // The loop waits for the token's call from here on.
+                _ = running.complete(Decision(verdict: .proceed, releasedTo: -1))
+            }
+        }
+        guard isQueued else { return Decision(verdict: .fail("the queue for blocking hooks is full")) }
+        let decision = await running.wait(by: deadline, timers: timers)
+        exchange.runningCall = nil
+        if decision.verdict == .timeout { return decision }
+        if decision.releasedTo == -1, exchange.token != 0 { return await settle(.pending, exchange, by: deadline) }
+        exchange.isOver = true
+        return decision
+    }
+
+    private func settle(_ result: HookCall.Result, _ exchange: HookExchange, by deadline: Deadline) async -> Decision {
+        switch result {
+        case .decided(let decision):
+            exchange.isOver = true
+            return decision
+        case .pending:
+            guard let call = exchange.call else { return Decision(verdict: .fail("the call vanished")) }
+            let decision = await call.wait(by: deadline, timers: timers)
+            if decision.verdict == .timeout { HookCall.cancel(exchange) } else { exchange.isOver = true }
+            return decision
+        }
+    }
+}
+
+/// The calls through a plugin's table themselves.
+enum HookCall {
+    enum Result {
+        case decided(Decision)
+        case pending
+    }
+
+    static func invoke(_ hook: Hook, _ exchange: HookExchange) -> Result {
+        guard let table = exchange.instance.library.hooks else { return .decided(Decision(verdict: .proceed)) }
+        var decision = gh_decision()
+        decision.struct_size = structSize(gh_decision.self)
+        let instance = exchange.instance.pointer
+        let hooks = table.pointee
+        var verdict = gh_verdict(GH_CONTINUE)
+        switch hook {
+        case .request:
+            guard let function = hooks.on_request else { return .decided(Decision(verdict: .proceed)) }
+            verdict = function(instance, exchange.pointer, &decision)
+        case .response:
+            guard let function = hooks.on_response else { return .decided(Decision(verdict: .proceed)) }
+            verdict = function(instance, exchange.pointer, &decision)
+        case .stream(let window):
+            guard let function = hooks.on_stream else { return .decided(Decision(verdict: .proceed, releasedTo: window.text.count)) }
+            verdict = withWindow(window, exchange) { pointer in
+                decision.released_to = UInt64(window.releasedTo)
+                return function(instance, exchange.pointer, pointer, &decision)
+            }
+        case .error(let failure):
+            guard let function = hooks.on_error else { return .decided(Decision(verdict: .proceed)) }
+            var copy = describe(failure, exchange)
+            verdict = function(instance, exchange.pointer, &copy, &decision)
+        }
+        return result(verdict, decision, exchange)
+    }
+
+    /// The table of what a hook may return against what it did (plugin-abi, life of a hook call).
+    private static func result(_ verdict: gh_verdict, _ decision: gh_decision, _ exchange: HookExchange) -> Result {
+        let context = exchange.instance.context
+        if Int(verdict) == GH_PENDING {
+            guard exchange.token != 0 else {
+                context.misbehaved("a hook returned GH_PENDING without pend()")
+                return .decided(Decision(verdict: .fail("the hook returned GH_PENDING without pend()")))
+            }
+            return .pending
+        }
+        if exchange.token != 0 {
+            context.misbehaved("a hook called pend() and returned another verdict")
+            exchange.call?.abandon()
+        }
+        return .decided(Decision(verdict, decision))
+    }
+
+    private static func withWindow(
+        _ window: StreamWindow, _ exchange: HookExchange, _ body: (UnsafePointer<gh_window>) -> gh_verdict
+    ) -> gh_verdict {
+        exchange.window = (window.segment.segment.id | 1 << 62, window.text)
+        var segment = gh_segment()
+        segment.struct_size = structSize(gh_segment.self)
+        withUnsafeMutablePointer(to: &segment) { $0.fill(window.segment, id: window.segment.segment.id | 1 << 62) }
+        segment.text = .absent
+        segment.flags = window.isLast ? 0 : UInt32(GH_SEGMENT_PARTIAL)
+        return withUnsafePointer(to: segment) { segmentPointer in
+            var copy = gh_window()
+            copy.struct_size = structSize(gh_window.self)
+            copy.flags = window.isLast ? UInt32(GH_WINDOW_LAST) : 0
+            copy.text = exchange.view(window.text)
+            copy.fresh_from = UInt64(window.freshFrom)
+            copy.segment = segmentPointer
+            if let event = window.event { copy.event = exchange.view(event) }
+            return withUnsafePointer(to: copy) { body($0) }
+        }
+    }
+
+    private static func describe(_ failure: PluginFailureInfo, _ exchange: HookExchange) -> gh_failure {
+        var copy = gh_failure()
+        copy.struct_size = structSize(gh_failure.self)
+        copy.http_status = Int32(failure.status)
+        copy.flags =
+            (failure.isRetryable ? UInt32(GH_FAILURE_RETRYABLE) : 0) | (failure.isFinal ? UInt32(GH_FAILURE_FINAL) : 0)
+            | (failure.isTransport ? UInt32(GH_FAILURE_TRANSPORT) : 0)
+        copy.retry_after_ms = UInt32(clamping: failure.retryAfterMilliseconds)
+        copy.type = exchange.view(failure.type)
+        copy.code = exchange.view(failure.code)
+        copy.param = exchange.view(failure.param)
+        copy.message = exchange.view(failure.message)
+        return copy
+    }
+
+    /// Tells the plugin that nobody waits any more.
+    static func cancel(_ exchange: HookExchange) {
+        exchange.instance.library.hooks?.pointee.on_cancel?(exchange.instance.pointer, exchange.pointer, exchange.token)
+    }
+
+    static func done(_ exchange: HookExchange) {
+        exchange.instance.library.hooks?.pointee.on_done?(exchange.instance.pointer, exchange.pointer)
+    }
+}
+
+extension HookExchange {
+    /// The exchange is over (the client left): a call that is still open is given up.
+    package func abandon() {
+        runningCall?.abandon()
+        call?.abandon()
+    }
+
+    /// Runs on_done, when the instance wants it.
+    package func finish(_ facts: ExchangeFacts) {
+        guard instance.check?.hooks.contains(.done) ?? false, runningCall == nil else { return }
+        prepare(facts, deadline: .after(milliseconds: 100))
+        HookCall.done(self)
+        isOver = true
+    }
+}

@@ -1,0 +1,71 @@
+// HostCell: the gh_host table that one library or instance gets, with what the host needs to know when it is called.
+
+import CGatehouse
+import Core
+import Synchronization
+
+/// A refusal of create(): where in the configuration, and why.
+package struct PluginConfigError: Error, Sendable, Equatable {
+    /// JSON pointer into the check's parameters.
+    package var pointer: String
+    package var message: String
+
+    package init(pointer: String, message: String) {
+        self.pointer = pointer
+        self.message = message
+    }
+}
+
+/// Who speaks when a table's function is called.
+final class HostContext: Sendable {
+    /// "default.contains", or the plugin's id for its library.
+    let name: String
+    let pluginID: String
+    /// Extensions that the manifest asked for.
+    let extensions: Set<String>
+    let egress: [String]
+    let services: HostServices
+    let configErrors = Mutex<[PluginConfigError]>([])
+    /// True while create() runs: config_error and metric definitions are valid only then.
+    let isCreating = Mutex(false)
+
+    init(name: String, pluginID: String, extensions: Set<String>, egress: [String], services: HostServices) {
+        self.name = name
+        self.pluginID = pluginID
+        self.extensions = extensions
+        self.egress = egress
+        self.services = services
+    }
+
+    func misbehaved(_ what: String) {
+        services.log(.error, name, "PLUGIN_MISBEHAVING: \(what)", [])
+    }
+}
+
+/// The table's memory: a gh_host, and behind it a reference to its context. It must not move while a plugin has its address.
+struct HostCell: @unchecked Sendable {
+    let pointer: UnsafePointer<gh_host>
+    private let memory: UnsafeMutableRawPointer
+
+    init(_ context: HostContext) {
+        let tableSize = MemoryLayout<gh_host>.stride
+        memory = .allocate(byteCount: tableSize + MemoryLayout<UnsafeRawPointer>.size, alignment: 16)
+        let table = memory.bindMemory(to: gh_host.self, capacity: 1)
+        table.initialize(to: HostTable.template)
+        memory.storeBytes(of: Unmanaged.passRetained(context).toOpaque(), toByteOffset: tableSize, as: UnsafeMutableRawPointer.self)
+        pointer = UnsafePointer(table)
+    }
+
+    /// The context of a table that a plugin passed back.
+    static func context(_ host: UnsafePointer<gh_host>?) -> HostContext? {
+        guard let host else { return nil }
+        let raw = UnsafeRawPointer(host).load(fromByteOffset: MemoryLayout<gh_host>.stride, as: UnsafeRawPointer.self)
+        return Unmanaged<HostContext>.fromOpaque(raw).takeUnretainedValue()
+    }
+
+    func free() {
+        let raw = memory.load(fromByteOffset: MemoryLayout<gh_host>.stride, as: UnsafeRawPointer.self)
+        Unmanaged<HostContext>.fromOpaque(raw).release()
+        memory.deallocate()
+    }
+}

@@ -1,0 +1,67 @@
+// HostServices: what plugins may ask of the gateway beyond the exchange itself. The gateway implements these.
+
+package import Core
+
+package enum PluginLogLevel: Int32, Sendable {
+    case debug, info, warning, error
+}
+
+/// Counters and histograms that plugins define (`gh.metrics/1`). Called from any thread.
+package protocol PluginMetrics: Sendable {
+    /// 0 when the definition is refused.
+    func defineCounter(_ name: String, help: String) -> UInt32
+    func defineHistogram(_ name: String, help: String, bounds: [Double]) -> UInt32
+    func add(_ metric: UInt32, _ amount: Double)
+    func observe(_ metric: UInt32, _ value: Double)
+}
+
+/// One fetch of a plugin (`gh.http/1`).
+package struct PluginFetch: Sendable {
+    package var plugin: String
+    package var method: String
+    package var url: String
+    package var headers: [(name: String, value: String)]
+    package var body: Bytes
+    package var deadline: Deadline
+    /// Hosts beyond public addresses that the plugin's manifest asks for and the operator grants.
+    package var grantedEgress: [String]
+}
+
+package struct PluginFetchAnswer: Sendable {
+    /// 0: there was no answer, and `error` says why.
+    package var status: Int
+    package var headers: [(name: String, value: String)]
+    package var body: Bytes
+    package var error: String?
+
+    package init(status: Int, headers: [(name: String, value: String)], body: Bytes, error: String? = nil) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.error = error
+    }
+}
+
+package protocol PluginFetcher: Sendable {
+    /// Starts a fetch on one of the gateway's loops. `done` runs exactly once, never inside this call. The closure that comes
+    /// back cancels: `done` then gets an answer with status 0 soon.
+    func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void
+}
+
+package struct HostServices: Sendable {
+    package var version: String
+    package var log: @Sendable (_ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]) -> Void
+    package var metrics: any PluginMetrics
+    package var fetcher: any PluginFetcher
+
+    package init(
+        version: String,
+        log: @escaping @Sendable (_ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]) -> Void,
+        metrics: any PluginMetrics, fetcher: any PluginFetcher
+    ) {
+        self.version = version
+        self.log = log
+        self.metrics = metrics
+        self.fetcher = fetcher
+    }
+}

@@ -1,0 +1,29 @@
+// PluginLibrary: one loaded shared library. It stays mapped as long as the process lives: unloading code that a runtime still
+// refers to crashes (plugin-abi, §2), so a new version is a new file and a new generation beside the old one.
+
+package import CGatehouse
+
+package final class PluginLibrary: @unchecked Sendable {
+    package let manifest: PluginManifest
+    /// Of the library file, hex.
+    package let sha256: String
+    /// The directory that it was found in.
+    package let directory: String
+    package let descriptor: UnsafePointer<gh_plugin>
+    let hooks: UnsafePointer<gh_hooks>?
+    let provider: UnsafePointer<gh_provider>?
+    let auth: UnsafePointer<gh_auth>?
+
+    init(
+        manifest: PluginManifest, sha256: String, directory: String, descriptor: UnsafePointer<gh_plugin>,
+        hooks: UnsafePointer<gh_hooks>?, provider: UnsafePointer<gh_provider>?, auth: UnsafePointer<gh_auth>?
+    ) {
+        self.manifest = manifest
+        self.sha256 = sha256
+        self.directory = directory
+        self.descriptor = descriptor
+        self.hooks = hooks
+        self.provider = provider
+        self.auth = auth
+    }
+}

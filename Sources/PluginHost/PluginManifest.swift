@@ -1,0 +1,101 @@
+// PluginManifest: plugin.json, read and checked before any code is loaded.
+
+package import Core
+package import JSONSchema
+package import Wire
+
+package struct PluginManifest: Sendable {
+    package var id: String
+    package var name: String
+    package var version: String
+    package var license: String?
+    /// The library's file name for this platform.
+    package var library: String
+    package var abiMajor: Int
+    package var minimumMinor: Int
+    package var runtime: String
+    package var needs: [String]
+    package var wants: [String]
+    /// Hosts beyond public addresses that the plugin asks to fetch from.
+    package var egress: [String]
+    package var links: [String]
+    package var status: String
+    package var securityPosture: String
+    package var isProcessOnly: Bool
+    /// In the manifest's order, without the plugin's prefix.
+    package var checks: [CheckManifest]
+    package var providers: [ProviderManifest]
+    /// Folder of provider descriptions beside the manifest.
+    package var descriptions: String?
+    package var defaults: GuardDefaults
+
+    /// Extensions that the plugin may ask the host for.
+    package var extensions: Set<String> { Set(needs).union(wants) }
+}
+
+package struct GuardDefaults: Sendable, Equatable {
+    package var timeoutMilliseconds: Int?
+    /// "open", "closed" or "retry".
+    package var onFailure: String?
+    package var onTimeout: String?
+
+    package init(timeoutMilliseconds: Int? = nil, onFailure: String? = nil, onTimeout: String? = nil) {
+        self.timeoutMilliseconds = timeoutMilliseconds
+        self.onFailure = onFailure
+        self.onTimeout = onTimeout
+    }
+}
+
+package struct CheckManifest: Sendable {
+    package enum HookName: String, Sendable, CaseIterable {
+        case request = "on_request"
+        case response = "on_response"
+        case stream = "on_stream"
+        case error = "on_error"
+        case done = "on_done"
+    }
+
+    package enum StreamMode: String, Sendable, CaseIterable {
+        case off, observe, window, event, full
+    }
+
+    package var id: String
+    package var title: String
+    package var aliases: [String]
+    package var hooks: Set<HookName>
+    package var isBlocking: Bool
+    package var mutates: Bool
+    /// Segment kinds that it asks to see; empty: all that are text.
+    package var segments: Set<SegmentKind>
+    package var streamMode: StreamMode
+    package var windowBytes: Int
+    package var overlapBytes: Int
+    /// Of its parameters; nil accepts any object.
+    package var schema: Schema?
+    package var schemaDocument: JSONValue?
+}
+
+package struct ProviderManifest: Sendable {
+    /// The slug.
+    package var id: String
+    /// The whole entry or description file, for the adapter.
+    package var document: JSONValue
+    package var endpoints: [Endpoint: EndpointSupport]
+    /// File that it came from.
+    package var file: String
+}
+
+package enum EndpointSupport: String, Sendable {
+    /// The provider speaks the client's format.
+    case native
+    case translate
+}
+
+/// A slug with the library whose adapter speaks its wire format.
+package struct ProviderDescriptor: Sendable {
+    package var slug: String
+    package var library: PluginLibrary
+    package var manifest: ProviderManifest
+
+    package func support(for endpoint: Endpoint) -> EndpointSupport? { manifest.endpoints[endpoint] }
+}

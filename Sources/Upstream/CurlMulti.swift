@@ -1,0 +1,207 @@
+// CurlMulti: one of libcurl's multi handles, with its own pool of connections.
+
+import CCurl
+import CLinux
+import Core
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Confined to its poller's thread.
+final class CurlMulti {
+    private let handle: OpaquePointer
+    private unowned let poller: CurlPoller
+    private var running: Int32 = 0
+    private var active: [UnsafeRawPointer: Transfer] = [:]
+    /// Easy handles that keep their options and buffers between requests.
+    private var idleHandles: [EasyHandle] = []
+    private(set) var timerDeadline: NIODeadline = .distantFuture
+    private var isTimerDue = false
+
+    static let globalInitialisation: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+
+    init(poller: CurlPoller, maximumIdleConnections: Int) throws(UpstreamFailure) {
+        guard Self.globalInitialisation, let handle = curl_multi_init() else {
+            throw UpstreamFailure(.internalError, "libcurl could not be initialised")
+        }
+        self.handle = handle
+        self.poller = poller
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        _ = curl_shim_multi_long(handle, CURLMOPT_MAXCONNECTS, maximumIdleConnections)
+        _ = curl_shim_multi_long(handle, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
+        _ = curl_shim_multi_sockets(
+            handle,
+            { _, descriptor, what, user, _ in
+                guard let user else { return 0 }
+                let multi = Unmanaged<CurlMulti>.fromOpaque(user).takeUnretainedValue()
+                multi.poller.watch(descriptor, what, for: multi)
+                return 0
+            }, me)
+        _ = curl_shim_multi_timer(
+            handle,
+            { _, milliseconds, user in
+                guard let user else { return 0 }
+                Unmanaged<CurlMulti>.fromOpaque(user).takeUnretainedValue().setTimer(milliseconds)
+                return 0
+            }, me)
+        poller.add(self)
+    }
+
+    deinit {
+        idleHandles.removeAll()
+        curl_multi_cleanup(handle)
+    }
+
+    private func setTimer(_ milliseconds: Int) {
+        isTimerDue = milliseconds == 0
+        timerDeadline = milliseconds <= 0 ? .distantFuture : .now() + .milliseconds(Int64(milliseconds))
+    }
+
+    func runDueTimer() {
+        while isTimerDue || (timerDeadline != .distantFuture && NIODeadline.now() >= timerDeadline) {
+            isTimerDue = false
+            timerDeadline = .distantFuture
+            curl_multi_socket_action(handle, CURL_SOCKET_TIMEOUT, 0, &running)
+            harvest()
+        }
+    }
+
+    func socketReady(_ descriptor: Int32, _ events: UInt32) {
+        var mask: Int32 = 0
+        if events & UInt32(EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { mask |= CURL_CSELECT_IN }
+        if events & UInt32(EPOLLOUT.rawValue) != 0 { mask |= CURL_CSELECT_OUT }
+        if events & UInt32(EPOLLERR.rawValue) != 0 { mask |= CURL_CSELECT_ERR }
+        curl_multi_socket_action(handle, descriptor, mask, &running)
+        harvest()
+    }
+
+    func closed(_ descriptor: Int32) { poller.forget(descriptor) }
+
+    func takeHandle() -> EasyHandle? { idleHandles.popLast() ?? EasyHandle(self) }
+
+    /// Starts a transfer whose handle is set up. Not from inside a callback of curl's.
+    func start(_ transfer: Transfer, _ easy: EasyHandle) -> Bool {
+        active[UnsafeRawPointer(easy.handle)] = transfer
+        guard curl_multi_add_handle(handle, easy.handle) == CURLM_OK else {
+            active[UnsafeRawPointer(easy.handle)] = nil
+            return false
+        }
+        poller.runDueTimers()
+        return true
+    }
+
+    /// Takes a handle off the multi: after its end, or to cancel it. An HTTP/1 connection in mid-answer is closed by this.
+    func remove(_ easy: EasyHandle) {
+        active[UnsafeRawPointer(easy.handle)] = nil
+        curl_multi_remove_handle(handle, easy.handle)
+        easy.reset()
+        if idleHandles.count < 1024 { idleHandles.append(easy) }
+        poller.timersChanged()
+    }
+
+    /// curl has work after an un-pause: let it run before the loop sleeps.
+    func kick() {
+        poller.runDueTimers()
+        harvest()
+    }
+
+    private func harvest() {
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(handle, &left) {
+            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle,
+                let transfer = active[UnsafeRawPointer(easy)]
+            else { continue }
+            transfer.finished(curl_shim_result(message))
+        }
+    }
+}
+
+/// One of libcurl's easy handles, set up once and used for many requests.
+final class EasyHandle {
+    let handle: OpaquePointer
+    /// The transfer in progress; curl's callbacks come through here.
+    var transfer: Transfer?
+    private var headers: UnsafeMutablePointer<curl_slist>?
+    private unowned let multi: CurlMulti
+
+    init?(_ multi: CurlMulti) {
+        guard let handle = curl_easy_init() else { return nil }
+        self.handle = handle
+        self.multi = multi
+        setUp()
+    }
+
+    deinit {
+        curl_slist_free_all(headers)
+        curl_easy_cleanup(handle)
+    }
+
+    /// What all requests have in common.
+    private func setUp() {
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        _ = curl_shim_long(handle, CURLOPT_NOSIGNAL, 1)
+        _ = curl_shim_long(handle, CURLOPT_FOLLOWLOCATION, 0)
+        _ = curl_shim_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
+        _ = curl_shim_long(handle, CURLOPT_PATH_AS_IS, 1)
+        _ = curl_shim_long(handle, CURLOPT_HTTP09_ALLOWED, 0)
+        _ = curl_shim_long(handle, CURLOPT_TCP_NODELAY, 1)
+        _ = curl_shim_long(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        _ = curl_shim_long(handle, CURLOPT_CA_CACHE_TIMEOUT, 604_800)
+        _ = curl_shim_text(handle, CURLOPT_ACCEPT_ENCODING, "")
+        _ = curl_shim_on_header(
+            handle,
+            { bytes, _, count, user in
+                guard let user, let bytes else { return 0 }
+                Unmanaged<EasyHandle>.fromOpaque(user).takeUnretainedValue().transfer?
+                    .received(headerLine: UnsafeRawBufferPointer(start: bytes, count: count))
+                return count
+            }, me)
+        _ = curl_shim_on_body(
+            handle,
+            { bytes, _, count, user in
+                guard let user, let bytes else { return 0 }
+                guard let transfer = Unmanaged<EasyHandle>.fromOpaque(user).takeUnretainedValue().transfer else { return 0 }
+                return transfer.received(body: UnsafeRawBufferPointer(start: bytes, count: count))
+            }, me)
+        _ = curl_shim_on_read(
+            handle,
+            { bytes, _, capacity, user in
+                guard let user, let bytes else { return curl_shim_read_abort }
+                guard let transfer = Unmanaged<EasyHandle>.fromOpaque(user).takeUnretainedValue().transfer else {
+                    return curl_shim_read_abort
+                }
+                return transfer.fill(UnsafeMutableRawBufferPointer(start: bytes, count: capacity))
+            }, me)
+        _ = curl_shim_on_close(
+            handle,
+            { user, descriptor in
+                guard let user else { return close(descriptor) }
+                Unmanaged<CurlMulti>.fromOpaque(user).takeUnretainedValue().closed(descriptor)
+                return close(descriptor)
+            }, Unmanaged.passUnretained(multi).toOpaque())
+        _ = curl_shim_on_open(
+            handle,
+            { user, _, address in
+                guard let user, let address else { return curl_shim_bad_socket }
+                let easy = Unmanaged<EasyHandle>.fromOpaque(user).takeUnretainedValue()
+                guard easy.transfer?.mayConnect(to: address) ?? false else { return curl_shim_bad_socket }
+                return socket(
+                    address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue),
+                    address.pointee.protocol)
+            }, me)
+    }
+
+    func setHeaders(_ list: UnsafeMutablePointer<curl_slist>?) {
+        _ = curl_shim_list(handle, CURLOPT_HTTPHEADER, list)
+        curl_slist_free_all(headers)
+        headers = list
+    }
+
+    /// Back to the common state.
+    func reset() {
+        transfer = nil
+        setHeaders(nil)
+    }
+}

@@ -1,0 +1,322 @@
+// Transfer: one upstream request on its way, as straight-line code sees it: wait for the head, then for piece after piece.
+
+import CCurl
+package import Core
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Confined to its event loop. One task at a time waits on it.
+package final class Transfer: Timed {
+    private let multi: CurlMulti
+    private var easy: EasyHandle?
+    private let request: UpstreamRequest
+    private let policy: (any ConnectPolicy)?
+    private let limits: UpstreamLimits
+    private let timers: LoopTimers
+    private var upload: UploadBody?
+
+    private var head = UpstreamHead(status: 0, headers: [])
+    private var isHeadComplete = false
+    private var isEncoded = false
+    private var pending = BytesBuilder(capacity: 0)
+    private var received = 0
+    private var isPaused = false
+    private var isUploadPaused = false
+    private var isDone = false
+    private var failure: UpstreamFailure?
+    private var refusal: String?
+    private var waiter: UnsafeContinuation<Void, Never>?
+    private var errorText = ErrorText()
+
+    package private(set) var deadline: Deadline = .never
+    package var wheelSlot = -1
+    private var timeoutMessage = ""
+
+    /// More than this waiting to be read pauses the upstream.
+    private static let highWater = 256 << 10
+
+    init(multi: CurlMulti, request: UpstreamRequest, policy: (any ConnectPolicy)?, limits: UpstreamLimits, timers: LoopTimers) {
+        self.multi = multi
+        self.request = request
+        self.policy = policy
+        self.limits = limits
+        self.timers = timers
+    }
+
+    /// curl's own sentence about an error, in memory that does not move.
+    private struct ErrorText: ~Copyable {
+        let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+        init() { buffer.pointee = 0 }
+        deinit { buffer.deallocate() }
+        var text: String { String(cString: buffer) }
+    }
+
+    // MARK: Waiting
+
+    /// Waits for the answer's head. `timeoutMessage` says what did not come in time.
+    package func head(by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> UpstreamHead {
+        while !isHeadComplete {
+            if let failure { throw failure }
+            await wait(by: deadline, timeoutMessage)
+        }
+        return head
+    }
+
+    /// All bytes that have come since the last call, waiting for some; nil at the end of a whole answer.
+    package func next(by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes? {
+        while pending.count == 0 {
+            if let failure { throw failure }
+            if isDone { return nil }
+            await wait(by: deadline, timeoutMessage)
+        }
+        let piece = pending.finish()
+        resume()
+        return piece
+    }
+
+    /// The whole body.
+    package func body(by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes {
+        guard var whole = try await next(by: deadline, timeoutMessage: timeoutMessage) else { return .empty }
+        while let piece = try await next(by: deadline, timeoutMessage: timeoutMessage) {
+            var builder = BytesBuilder(capacity: whole.count * 2 + piece.count)
+            builder.append(whole)
+            builder.append(piece)
+            while let more = try await next(by: deadline, timeoutMessage: timeoutMessage) { builder.append(more) }
+            whole = builder.finish()
+        }
+        return whole
+    }
+
+    private func wait(by deadline: Deadline, _ message: String) async {
+        if deadline != .never {
+            let isEarlier = wheelSlot >= 0 && deadline < self.deadline
+            self.deadline = deadline
+            timeoutMessage = message
+            if isEarlier { timers.reschedule(self) } else { timers.schedule(self) }
+        }
+        await withUnsafeContinuation { waiter = $0 }
+        self.deadline = .never
+    }
+
+    package func deadlinePassed() {
+        fail(UpstreamFailure(.timeout, timeoutMessage))
+    }
+
+    private func wake() {
+        guard let waiter else { return }
+        self.waiter = nil
+        waiter.resume()
+    }
+
+    /// Ends the transfer: the upstream connection is closed at once, waiting code gets `.cancelled`.
+    package func cancel() {
+        fail(UpstreamFailure(.cancelled, "the request was cancelled"))
+    }
+
+    private func fail(_ reason: UpstreamFailure) {
+        guard !isDone, failure == nil else { return }
+        failure = reason
+        detach()
+        wake()
+    }
+
+    private func detach() {
+        isDone = true
+        upload?.onBytes = nil
+        guard let easy else { return }
+        self.easy = nil
+        multi.remove(easy)
+    }
+
+    private func resume() {
+        guard isPaused, let easy else { return }
+        isPaused = false
+        curl_easy_pause(easy.handle, isUploadPaused ? CURLPAUSE_SEND : CURLPAUSE_CONT)
+        multi.kick()
+    }
+
+    // MARK: Start
+
+    func start() throws(UpstreamFailure) {
+        guard let easy = multi.takeHandle() else { throw UpstreamFailure(.internalError, "libcurl is out of memory") }
+        self.easy = easy
+        easy.transfer = self
+        configure(easy.handle)
+        easy.setHeaders(headerList())
+        guard multi.start(self, easy) else {
+            self.easy = nil
+            easy.reset()
+            throw UpstreamFailure(.internalError, "libcurl did not take the request")
+        }
+    }
+
+    private func configure(_ handle: OpaquePointer) {
+        _ = curl_shim_text(handle, CURLOPT_URL, request.url)
+        _ = curl_shim_pointer(handle, CURLOPT_ERRORBUFFER, errorText.buffer)
+        _ = curl_shim_long(handle, CURLOPT_CONNECTTIMEOUT_MS, limits.connectTimeoutMilliseconds)
+        let version = limits.allowsHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
+        _ = curl_shim_long(handle, CURLOPT_HTTP_VERSION, Int(version))
+        _ = curl_shim_text(handle, CURLOPT_PROXY, request.isChecked && limits.proxy == nil ? "" : limits.proxy)
+        _ = curl_shim_text(handle, CURLOPT_NOPROXY, limits.noProxy)
+        if let file = limits.caFile { _ = curl_shim_text(handle, CURLOPT_CAINFO, file) }
+        if let directory = limits.caDirectory { _ = curl_shim_text(handle, CURLOPT_CAPATH, directory) }
+        setMethodAndBody(handle)
+    }
+
+    private func setMethodAndBody(_ handle: OpaquePointer) {
+        _ = curl_shim_long(handle, CURLOPT_NOBODY, 0)
+        _ = curl_shim_long(handle, CURLOPT_UPLOAD, 0)
+        _ = curl_shim_text(handle, CURLOPT_CUSTOMREQUEST, nil)
+        switch request.body {
+        case .bytes(let body):
+            _ = curl_shim_long(handle, CURLOPT_POST, 1)
+            _ = curl_shim_pointer(handle, CURLOPT_POSTFIELDS, body.pointer)
+            _ = curl_shim_off(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+            if request.method != "POST" { _ = curl_shim_text(handle, CURLOPT_CUSTOMREQUEST, request.method) }
+        case .stream(let body):
+            _ = curl_shim_long(handle, CURLOPT_UPLOAD, 1)
+            _ = curl_shim_off(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(body.length ?? -1))
+            _ = curl_shim_text(handle, CURLOPT_CUSTOMREQUEST, request.method)
+            upload = body
+            body.onBytes = { [unowned self] in bytesToUpload() }
+        case .none:
+            _ = curl_shim_pointer(handle, CURLOPT_POSTFIELDS, nil)
+            if request.method == "HEAD" {
+                _ = curl_shim_long(handle, CURLOPT_NOBODY, 1)
+            } else {
+                _ = curl_shim_long(handle, CURLOPT_HTTPGET, 1)
+                if request.method != "GET" { _ = curl_shim_text(handle, CURLOPT_CUSTOMREQUEST, request.method) }
+            }
+        }
+    }
+
+    private func headerList() -> UnsafeMutablePointer<curl_slist>? {
+        // libcurl would add its own Expect and, for posts, a form content type.
+        var list = curl_slist_append(nil, "Expect:")
+        var hasContentType = false
+        for (name, value) in request.headers {
+            if name.utf8.count == 12, name.lowercased() == "content-type" { hasContentType = true }
+            // "Name;" is how libcurl spells a header with an empty value.
+            list = curl_slist_append(list, value.isEmpty ? name + ";" : name + ": " + value)
+        }
+        if !hasContentType { list = curl_slist_append(list, "Content-Type:") }
+        if case .stream(let body) = request.body, body.length == nil { list = curl_slist_append(list, "Transfer-Encoding: chunked") }
+        return list
+    }
+
+    // MARK: curl's callbacks
+
+    func mayConnect(to address: UnsafeMutablePointer<curl_sockaddr>) -> Bool {
+        guard let policy else { return true }
+        let refusal = withUnsafePointer(to: &address.pointee.addr) { policy.refusal(of: $0) }
+        self.refusal = refusal
+        return refusal == nil
+    }
+
+    func received(headerLine raw: UnsafeRawBufferPointer) {
+        var end = raw.count
+        while end > 0, raw[end - 1] == 0x0A || raw[end - 1] == 0x0D { end -= 1 }
+        let line = UnsafeRawBufferPointer(rebasing: raw[..<end])
+        if line.isEmpty {
+            // The end of a head; 1xx heads are followed by another.
+            if head.status >= 200 || head.status == 101 { isHeadComplete = true }
+            if isHeadComplete { wake() }
+            return
+        }
+        if isHeadComplete { return }
+        if line.count >= 12, line[0] == UInt8(ascii: "H"), line[1] == UInt8(ascii: "T"), line.prefix(5).elementsEqual("HTTP/".utf8) {
+            head = UpstreamHead(status: statusCode(line), headers: [])
+            return
+        }
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), head.headers.count < 256 else { return }
+        var start = colon + 1
+        while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
+        while end > start, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
+        let name = String(decoding: line[..<colon], as: UTF8.self)
+        if colon == 16, name.lowercased() == "content-encoding" { isEncoded = true }
+        head.headers.append((name, String(decoding: line[start..<end], as: UTF8.self)))
+    }
+
+    private func statusCode(_ line: UnsafeRawBufferPointer) -> Int {
+        guard let space = line.firstIndex(of: 0x20) else { return 0 }
+        var status = 0
+        for byte in line[(space + 1)...].prefix(3) where byte &- 0x30 < 10 { status = status * 10 + Int(byte - 0x30) }
+        return status
+    }
+
+    /// Takes a piece of the body; what it returns tells curl to go on, to wait, or to stop.
+    func received(body piece: UnsafeRawBufferPointer) -> Int {
+        if pending.count > Self.highWater {
+            isPaused = true
+            return curl_shim_pause
+        }
+        received += piece.count
+        if request.answerLimit > 0, received > request.answerLimit {
+            failure = UpstreamFailure(.tooLarge, "the upstream's answer is larger than \(request.answerLimit) bytes")
+            return 0
+        }
+        if isEncoded, received > 1 << 20, isBomb() {
+            failure = UpstreamFailure(
+                .invalidAnswer, "the upstream's compressed answer expands more than \(limits.decompressionRatio) times")
+            return 0
+        }
+        pending.append(piece)
+        wake()
+        return piece.count
+    }
+
+    private func isBomb() -> Bool {
+        guard let easy else { return false }
+        var compressed: curl_off_t = 0
+        _ = curl_shim_get_off(easy.handle, CURLINFO_SIZE_DOWNLOAD_T, &compressed)
+        return received / limits.decompressionRatio > max(Int(compressed), 1)
+    }
+
+    func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        guard let upload, !upload.isAborted else { return curl_shim_read_abort }
+        let count = upload.take(buffer)
+        if count == 0, !upload.hasEnded {
+            isUploadPaused = true
+            return curl_shim_read_pause
+        }
+        return count
+    }
+
+    private func bytesToUpload() {
+        guard isUploadPaused, let easy else { return }
+        isUploadPaused = false
+        curl_easy_pause(easy.handle, isPaused ? CURLPAUSE_RECV : CURLPAUSE_CONT)
+        multi.kick()
+    }
+
+    func finished(_ result: CURLcode) {
+        if failure == nil, result != CURLE_OK { failure = explain(result) }
+        if failure == nil, !isHeadComplete { failure = UpstreamFailure(.invalidAnswer, "the upstream sent no valid answer") }
+        detach()
+        wake()
+    }
+
+    private func explain(_ result: CURLcode) -> UpstreamFailure {
+        if let refusal { return UpstreamFailure(.refusedAddress, refusal) }
+        switch result {
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
+            return UpstreamFailure(.unresolved, "the upstream's host name could not be resolved")
+        case CURLE_COULDNT_CONNECT: return UpstreamFailure(.unreachable, "the upstream could not be reached: \(errorText.text)")
+        case CURLE_OPERATION_TIMEDOUT: return UpstreamFailure(.unreachable, "the upstream did not accept a connection in time")
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
+            CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR:
+            return UpstreamFailure(.tls, "no TLS connection to the upstream: \(errorText.text)")
+        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
+            return UpstreamFailure(.unreachable, "the upstream's URL is not a valid http or https URL")
+        case CURLE_BAD_CONTENT_ENCODING:
+            return UpstreamFailure(.invalidAnswer, "the upstream's answer has a content encoding that cannot be decoded")
+        case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_HTTP2:
+            return UpstreamFailure(.invalidAnswer, "the upstream's answer is not HTTP: \(errorText.text)")
+        default:
+            let text = errorText.text.isEmpty ? String(cString: curl_easy_strerror(result)) : errorText.text
+            return UpstreamFailure(isHeadComplete ? .cut : .unreachable, "the connection to the upstream failed: \(text)")
+        }
+    }
+}
