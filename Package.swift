@@ -92,7 +92,7 @@ let package = Package(
         module(
             "Gateway",
             [
-                "Core", "Wire", "Patterns", "Digests", "Config", "Routing", "HTTPServer", "Upstream", "PluginHost", "Cache",
+                "Core", "Wire", "Patterns", "JSONSchema", "Digests", "CLinux", "Config", "Routing", "HTTPServer", "Upstream", "PluginHost", "Cache",
                 "Telemetry", .product(name: "Logging", package: "swift-log"),
             ] + nio),
 

@@ -119,6 +119,20 @@ package struct JSONReader {
     package mutating func skipValue(depth: Int = 0) throws(JSONError) -> Range<Int> {
         skipSpace()
         let start = at
+        if depth <= Self.maximumDepth - JSONScan.maximumDepth {
+            let next = JSONScan.skip(base, from: at, end: end)
+            if next >= 0 {
+                at = next
+                return start..<next
+            }
+        }
+        return try skipCarefully(depth: depth)
+    }
+
+    /// The same, with the place and the reason when something is wrong.
+    private mutating func skipCarefully(depth: Int) throws(JSONError) -> Range<Int> {
+        skipSpace()
+        let start = at
         guard at < end else { throw JSONError("expected a value, found the end of the text", at: at) }
         switch base[at] {
         case UInt8(ascii: "\""):
@@ -129,7 +143,7 @@ package struct JSONReader {
             var first = true
             while try nextKey(first: first) != nil {
                 first = false
-                try skipValue(depth: depth + 1)
+                _ = try skipCarefully(depth: depth + 1)
             }
         case UInt8(ascii: "["):
             guard depth < Self.maximumDepth else { throw tooDeep() }
@@ -137,7 +151,7 @@ package struct JSONReader {
             var first = true
             while try nextElement(first: first) {
                 first = false
-                try skipValue(depth: depth + 1)
+                _ = try skipCarefully(depth: depth + 1)
             }
         case UInt8(ascii: "t"): try skipWord("true")
         case UInt8(ascii: "f"): try skipWord("false")
@@ -189,16 +203,19 @@ package struct JSONReader {
         let start = at + 1
         var index = start
         while true {
-            // Eight bytes a step while all of them are plain ASCII: no quote, backslash, control or high byte. The
-            // subtraction may flag a byte too many after a borrow, which costs one careful step and no more.
+            // Eight bytes a step while all of them are plain ASCII: no quote, backslash, control or high byte. A borrow of the
+            // subtractions may flag a byte too many, but only above a true one: the lowest flag says where to stop.
             while index + 8 <= end {
-                let word = raw.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
                 let quote = word ^ 0x2222_2222_2222_2222
                 let slash = word ^ 0x5C5C_5C5C_5C5C_5C5C
                 let special =
-                    (quote &- 0x0101_0101_0101_0101) | (slash &- 0x0101_0101_0101_0101)
-                    | (word &- 0x2020_2020_2020_2020) | word
-                if special & 0x8080_8080_8080_8080 != 0 { break }
+                    ((quote &- 0x0101_0101_0101_0101) | (slash &- 0x0101_0101_0101_0101)
+                        | (word &- 0x2020_2020_2020_2020) | word) & 0x8080_8080_8080_8080
+                if special != 0 {
+                    index += special.trailingZeroBitCount >> 3
+                    break
+                }
                 index += 8
             }
             guard index < end else { throw JSONError("a string has no closing quote", at: start - 1) }

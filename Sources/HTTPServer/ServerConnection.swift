@@ -7,8 +7,8 @@ import NIOHTTP1
 
 /// What the server asks of the gateway. All calls come on the connection's event loop.
 package protocol ExchangeHandler: AnyObject {
-    /// Called with each complete head.
-    func bodyMode(for head: ServerRequestHead) -> BodyMode
+    /// Called with each complete head. What is found out may be kept in `exchange.context`.
+    func bodyMode(for exchange: ServerExchange) -> BodyMode
     /// Called once per request, when its body is there (or at once, see `BodyMode`).
     func handle(_ exchange: ServerExchange)
     /// The answer to a request that never became an exchange.
@@ -204,7 +204,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         let exchange = ServerExchange(
             connection: self, head: request, clientAddress: clientAddress, startedAt: MonotonicClock.now())
         self.exchange = exchange
-        let mode = handler.bodyMode(for: request)
+        let mode = handler.bodyMode(for: exchange)
         let announced = head.headers.first(name: "content-length").flatMap { Int($0) }
         switch mode {
         case .buffered(let limit):
@@ -212,6 +212,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
             phase = .receiving(Receiving(limit: limit, builder: BytesBuilder(capacity: min(announced ?? 0, 1 << 20))))
         case .streamed(let limit):
             if let announced, announced > limit { return refuseBodySize(limit, target: head.uri) }
+            exchange.isStreamed = true
             phase = .receiving(Receiving(limit: limit))
         case .ignored: phase = .receiving(Receiving(limit: .max, isIgnored: true))
         }

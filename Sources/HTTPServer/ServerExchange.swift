@@ -29,6 +29,11 @@ package final class ServerExchange {
     package private(set) var isHeadSent = false
     package private(set) var isClosed = false
 
+    /// The handler's own.
+    package var context: AnyObject?
+    /// The body is on its way: take it through `stream`.
+    package internal(set) var isStreamed = false
+
     /// Called once when the client goes away before the answer's end.
     package var onClose: (() -> Void)?
 

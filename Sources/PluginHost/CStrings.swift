@@ -4,7 +4,7 @@ import CGatehouse
 import Core
 
 extension gh_str {
-    static let absent = gh_str(ptr: nil, len: 0)
+    static var absent: gh_str { gh_str(ptr: nil, len: 0) }
 
     /// A view of `bytes`; valid while their storage is retained.
     init(viewing bytes: Bytes) {

@@ -2,6 +2,7 @@
 
 import CGatehouse
 import Core
+import Synchronization
 
 enum Extensions {
     /// All that this host offers.
@@ -32,17 +33,14 @@ enum MetricsService {
         var table = gh_metrics()
         table.struct_size = structSize(gh_metrics.self)
         table.counter = { host, name, help in
-            guard let context = definer(host), let name = metricName(context, name) else { return 0 }
-            return context.services.metrics.defineCounter(name, help: help.string ?? "")
+            guard let context = definer(host) else { return 0 }
+            return context.services.metrics.defineCounter(plugin: context.pluginID, name: name.string ?? "", help: help.string ?? "")
         }
         table.histogram = { host, name, help, bounds, count in
-            guard let context = definer(host), let name = metricName(context, name), count <= 64 else { return 0 }
+            guard let context = definer(host), count <= 64 else { return 0 }
             let bounds = Array(UnsafeBufferPointer(start: bounds, count: bounds == nil ? 0 : count))
-            guard !bounds.isEmpty, zip(bounds, bounds.dropFirst()).allSatisfy({ $0 < $1 }) else {
-                context.misbehaved("histogram \(name): its bounds are not ascending")
-                return 0
-            }
-            return context.services.metrics.defineHistogram(name, help: help.string ?? "", bounds: bounds)
+            return context.services.metrics.defineHistogram(
+                plugin: context.pluginID, name: name.string ?? "", help: help.string ?? "", bounds: bounds)
         }
         table.add = { host, metric, amount in HostCell.context(host)?.services.metrics.add(metric, amount) }
         table.observe = { host, metric, value in HostCell.context(host)?.services.metrics.observe(metric, value) }
@@ -56,16 +54,5 @@ enum MetricsService {
             return nil
         }
         return context
-    }
-
-    private static func metricName(_ context: HostContext, _ name: gh_str) -> String? {
-        guard let name = name.string, let first = name.utf8.first, (0x61...0x7A).contains(first), name.utf8.count <= 64,
-            name.utf8.allSatisfy({ (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_") })
-        else {
-            context.misbehaved("a metric's name must be [a-z][a-z0-9_]*")
-            return nil
-        }
-        let plugin = String(decoding: context.pluginID.utf8.map { (0x30...0x7A).contains($0) && $0 != 0x3A ? $0 : UInt8(ascii: "_") }, as: UTF8.self)
-        return "gatehouse_plugin_\(plugin)_\(name)"
     }
 }

@@ -3,6 +3,7 @@
 
 import CGatehouse
 package import Core
+import Wire
 import Synchronization
 
 #if canImport(Glibc)

@@ -9,8 +9,8 @@ package enum PluginLogLevel: Int32, Sendable {
 /// Counters and histograms that plugins define (`gh.metrics/1`). Called from any thread.
 package protocol PluginMetrics: Sendable {
     /// 0 when the definition is refused.
-    func defineCounter(_ name: String, help: String) -> UInt32
-    func defineHistogram(_ name: String, help: String, bounds: [Double]) -> UInt32
+    func defineCounter(plugin: String, name: String, help: String) -> UInt32
+    func defineHistogram(plugin: String, name: String, help: String, bounds: [Double]) -> UInt32
     func add(_ metric: UInt32, _ amount: Double)
     func observe(_ metric: UInt32, _ value: Double)
 }

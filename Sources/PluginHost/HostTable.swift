@@ -2,6 +2,7 @@
 
 import CGatehouse
 import Core
+import Synchronization
 import Wire
 
 enum HostTable {

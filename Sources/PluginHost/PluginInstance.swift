@@ -4,6 +4,7 @@
 
 import CGatehouse
 package import Core
+import Synchronization
 
 /// Serialises create() and destroy(), off the event loops.
 package enum ControlThread {

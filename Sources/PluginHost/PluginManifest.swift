@@ -66,7 +66,7 @@ package struct CheckManifest: Sendable {
     package var isBlocking: Bool
     package var mutates: Bool
     /// Segment kinds that it asks to see; empty: all that are text.
-    package var segments: Set<SegmentKind>
+    package var segments: Set<Segment.Kind>
     package var streamMode: StreamMode
     package var windowBytes: Int
     package var overlapBytes: Int

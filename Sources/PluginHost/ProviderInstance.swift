@@ -2,7 +2,7 @@
 
 import CGatehouse
 package import Core
-package import Wire
+import Wire
 
 /// Confined to one loop at a time during a call; the instance itself is shared.
 package struct ProviderInstance: Sendable {

@@ -345,7 +345,7 @@ private enum URLText {
             }
             port = given
         }
-        let host = String(decoding: name, as: UTF8.self).lowercased()
+        let host = String(decoding: name.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
         let address = IPAddress(host)
         switch address {
         case .v6 where isBracketed:

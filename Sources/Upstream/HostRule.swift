@@ -18,7 +18,7 @@ package enum IPAddress: Hashable, Sendable {
         let bytes = Array(text.utf8)
         if let address = Self.parseV4(bytes[...]) {
             self = .v4(address)
-        } else if let (high, low) = Self.parseV6(bytes) {
+        } else if bytes.contains(UInt8(ascii: ":")), let (high, low) = Self.parseV6(bytes) {
             self = .v6(high: high, low: low)
         } else {
             return nil
@@ -42,16 +42,26 @@ package enum IPAddress: Hashable, Sendable {
         if case .v6(high: 0, let low) = self, low >> 32 == 0xFFFF { .v4(UInt32(truncatingIfNeeded: low)) } else { self }
     }
 
-    package static func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
+    private static func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
+        guard text.count >= 7, text.count <= 15 else { return nil }
         var address: UInt32 = 0
-        var octets = 0
-        for part in text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
-            guard let value = decimal(part, upTo: 255) else { return nil }
-            address = address << 8 | UInt32(value)
-            octets += 1
-            guard octets <= 4 else { return nil }
+        var octet: UInt32 = 0
+        var digits = 0
+        var dots = 0
+        for byte in text {
+            if byte == UInt8(ascii: ".") {
+                guard digits > 0, dots < 3 else { return nil }
+                address = address << 8 | octet
+                (octet, digits, dots) = (0, 0, dots + 1)
+            } else {
+                // A leading zero would make it octal for some readers.
+                guard byte >= 0x30, byte <= 0x39, digits == 0 || octet > 0 else { return nil }
+                octet = octet * 10 + UInt32(byte - 0x30)
+                digits += 1
+                guard octet <= 255 else { return nil }
+            }
         }
-        return octets == 4 ? address : nil
+        return dots == 3 && digits > 0 ? address << 8 | octet : nil
     }
 
     /// A decimal number without leading zeros.
@@ -271,13 +281,13 @@ package struct HostRule: Hashable, Sendable {
         return (String(decoding: bytes[inner], as: UTF8.self), UInt16(port))
     }
 
-    /// Whether the rule speaks of this host by name, or by the address that the host is written as.
+    /// Whether the rule speaks of this host by name.
     package func covers(host: String, port: UInt16) -> Bool {
         guard self.port == nil || self.port == port else { return false }
         switch subject {
         case .name(let name): return host == name
         case .suffix(let suffix): return host.utf8.count > suffix.utf8.count && host.hasSuffix(suffix)
-        case .block(let block): return IPAddress(host).map { block.contains($0) } ?? false
+        case .block: return false
         }
     }
 
@@ -309,29 +319,38 @@ enum HostName {
         guard !bytes.isEmpty else { return "the host is missing" }
         guard bytes.count <= 253 else { return "the host name is longer than 253 characters" }
         guard bytes.last != UInt8(ascii: ".") else { return "the host name must not end with a dot" }
-        for byte in bytes where !isLetter(byte) {
-            return byte >= 0x80
-                ? "the host name must be ASCII (write international names in their xn-- form)"
-                : "the host name has a character that does not belong there"
-        }
-        let labels = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard labels.count <= 10 else { return "the host name has more than 10 labels" }
-        for label in labels {
-            guard !label.isEmpty else { return "the host name has an empty label" }
-            guard label.count <= 63 else { return "the host name has a label of more than 63 characters" }
-            guard label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-") else {
-                return "the host name has a label that begins or ends with a hyphen"
+        var labels = 1
+        var start = 0
+        for (index, byte) in bytes.enumerated() {
+            if byte == UInt8(ascii: ".") {
+                if let problem = problem(ofLabel: bytes[start..<index]) { return problem }
+                labels += 1
+                start = index + 1
+            } else if !isLetter(byte) {
+                return byte >= 0x80
+                    ? "the host name must be ASCII (write international names in their xn-- form)"
+                    : "the host name has a character that does not belong there"
             }
         }
-        guard let last = labels.last, !isNumeric(last) else {
+        if let problem = problem(ofLabel: bytes[start...]) { return problem }
+        guard labels <= 10 else { return "the host name has more than 10 labels" }
+        guard !isNumeric(bytes[start...]) else {
             return "an IPv4 address must be written as four decimal numbers without leading zeros"
         }
         return nil
     }
 
+    private static func problem(ofLabel label: ArraySlice<UInt8>) -> String? {
+        if label.isEmpty { return "the host name has an empty label" }
+        if label.count > 63 { return "the host name has a label of more than 63 characters" }
+        let hyphen = UInt8(ascii: "-")
+        return label.first == hyphen || label.last == hyphen
+            ? "the host name has a label that begins or ends with a hyphen" : nil
+    }
+
     private static func isLetter(_ byte: UInt8) -> Bool {
         switch byte {
-        case 0x30...0x39, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
+        case 0x30...0x39, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"): true
         default: false
         }
     }

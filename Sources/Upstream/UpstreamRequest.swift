@@ -39,6 +39,11 @@ package struct UpstreamHead {
     /// Names as they came; values without surrounding space.
     package var headers: [(name: String, value: String)]
 
+    package init(status: Int, headers: [(name: String, value: String)]) {
+        self.status = status
+        self.headers = headers
+    }
+
     /// The first value of a header, by its lower-case name.
     package func value(_ name: String) -> String? {
         headers.first { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == name }?.value

@@ -1,11 +1,12 @@
-// A cheap upstream that answers like OpenAI's POST /v1/chat/completions: one thread, epoll, HTTP/1.1 keep-alive. It must
-// cost far less than any gateway in front of it, so that what the benchmark sees is the gateway.
+// A cheap upstream that answers like OpenAI's POST /v1/chat/completions: one thread, epoll, HTTP/1.1 keep-alive. It
+// must cost far less than any gateway in front of it, so that what the benchmark sees is the gateway.
 //
 //   mock --port N [--answer-bytes 800] [--chunks 200] [--interval-us 5000]
 //
-//   POST /v1/chat/completions   a JSON answer of --answer-bytes; with "stream":true in the first kilobyte of the body, an
-//                               SSE stream of --chunks events of about 200 bytes, --interval-us apart, then [DONE].
-//                               Each event carries its send time, "@ns:<CLOCK_MONOTONIC>", in the delta's content.
+//   POST /v1/chat/completions   a JSON answer of --answer-bytes; with "stream":true in the first kilobyte of the body,
+//                               an SSE stream of --chunks events of about 200 bytes, --interval-us apart, then
+//                               [DONE]. Each event carries its send time in the delta's content, as
+//                               "@ns:<CLOCK_MONOTONIC>".
 //   GET /__stats                what was accepted, read and answered so far, as JSON
 //   GET /__pace?chunks=N&interval_us=N   other stream parameters from the next stream on
 #define _GNU_SOURCE
@@ -46,7 +47,7 @@ typedef struct Connection {
 } Connection;
 
 static struct {
-    unsigned long long connections, requests, body_bytes, streams, events, bad;
+    unsigned long long connections, requests, body_bytes, streams, open_streams, events, bad;
 } stats;
 
 static struct {
@@ -68,6 +69,7 @@ static uint64_t now_ns(void) {
 // Sorted insertion from the tail: with one common interval the first comparison already ends it.
 static void schedule(Connection *connection) {
     Connection *after = streams.previous;
+    stats.open_streams++;
     while (after != &streams && after->due > connection->due) after = after->previous;
     connection->previous = after;
     connection->next = after->next;
@@ -77,6 +79,7 @@ static void schedule(Connection *connection) {
 
 static void unschedule(Connection *connection) {
     if (!connection->next) return;
+    stats.open_streams--;
     connection->previous->next = connection->next;
     connection->next->previous = connection->previous;
     connection->previous = connection->next = NULL;
@@ -111,9 +114,9 @@ static size_t put_event(Connection *connection, char *out, size_t capacity) {
     char event[320];
     bool last = --connection->chunks_left == 0;
     int length = snprintf(event, sizeof event,
-                          "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1717171717,"
-                          "\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" @ns:%llu\"},"
-                          "\"finish_reason\":%s}]}\n\n",
+                          "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","
+                          "\"created\":1717171717,\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,"
+                          "\"delta\":{\"content\":\" @ns:%llu\"},\"finish_reason\":%s}]}\n\n",
                           (unsigned long long)now_ns(), last ? "\"stop\"" : "null");
     stats.events++;
     return (size_t)snprintf(out, capacity, "%x\r\n%s\r\n%s", (unsigned)length, event,
@@ -148,9 +151,10 @@ static bool handle_control(Connection *connection, const char *target, size_t le
     long chunks, interval_us;
     if (!strcmp(copy, "/__stats")) {
         snprintf(text, sizeof text,
-                 "{\"connections\":%llu,\"requests\":%llu,\"body_bytes\":%llu,\"streams\":%llu,\"events\":%llu,"
-                 "\"bad\":%llu}",
-                 stats.connections, stats.requests, stats.body_bytes, stats.streams, stats.events, stats.bad);
+                 "{\"connections\":%llu,\"requests\":%llu,\"body_bytes\":%llu,\"streams\":%llu,\"open_streams\":%llu,"
+                 "\"events\":%llu,\"bad\":%llu}",
+                 stats.connections, stats.requests, stats.body_bytes, stats.streams, stats.open_streams, stats.events,
+                 stats.bad);
         return send_text(connection, "200 OK", text);
     }
     if (sscanf(copy, "/__pace?chunks=%ld&interval_us=%ld", &chunks, &interval_us) == 2 && chunks > 0 &&

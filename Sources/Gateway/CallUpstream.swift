@@ -1,0 +1,327 @@
+// CallUpstream: one attempt at one target: shape, guard, look up, build, send, and wait until it is clear what came back.
+
+import Config
+import Core
+import Logging
+import PluginHost
+import Routing
+import Telemetry
+import Upstream
+import Wire
+
+extension Worker {
+    /// One attempt. Never throws: what goes wrong is an answer, which the router judges like any other.
+    func attempt(_ exchange: Exchange, _ target: Target, _ next: Router.Attempt) async -> AttemptResult {
+        let started = MonotonicClock.now()
+        var result: AttemptResult
+        do throws(GatewayError) {
+            result = try await tryTarget(exchange, target, next)
+        } catch {
+            result = .answer(answer(for: error, exchange))
+        }
+        exchange.transfer = exchange.isClientGone ? nil : exchange.transfer
+        var attempt = AttemptRecord(
+            provider: target.slug, model: exchange.attemptModel, status: result.status, duration: MonotonicClock.now() - started)
+        if case .answer(let answer) = result { attempt.errorKind = answer.error?.kind }
+        exchange.record.attempts.append(attempt)
+        return result
+    }
+
+    private func tryTarget(_ exchange: Exchange, _ target: Target, _ next: Router.Attempt) async throws(GatewayError) -> AttemptResult {
+        var body = try shape(exchange, target)
+        var model = try attemptModel(exchange, target, body)
+        exchange.attemptModel = model
+        if !target.before.isEmpty, exchange.endpoint.hasSegmentTable {
+            let outcome = await runGuards(
+                target.before, .before, exchange, body: body, facts: attemptFacts(exchange, target, model: model, number: next.number))
+            try exchange.checkClient()
+            switch outcome {
+            case .proceed(let changed):
+                if changed != body {
+                    body = changed
+                    // A hook may have changed the model.
+                    model = try attemptModel(exchange, target, body)
+                    exchange.attemptModel = model
+                }
+            case .denied(let answer), .answered(let answer): return .answer(answer)
+            case .retry(let wanted, _):
+                return .retry(answer(for: GatewayError(.pluginFailed, status: 502, "A guardrail could not judge this request.", type: "plugin_error"), exchange), target: wanted)
+            }
+        }
+        let facts = attemptFacts(exchange, target, model: model, number: next.number)(
+            BodyView(body: body, endpoint: exchange.endpoint, isRequest: true))
+        let out = try build(exchange, target, body: body, facts: facts)
+        if let hit = lookUpCache(exchange, target, out, body: out.body ?? body) {
+            return await guardAnswer(hit, exchange, target, facts)
+        }
+        return try await send(exchange, target, out, body: body, facts)
+    }
+
+    private func attemptModel(_ exchange: Exchange, _ target: Target, _ body: Bytes) throws(GatewayError) -> String? {
+        guard exchange.endpoint.hasSegmentTable else { return nil }
+        var model = exchange.fields?.model
+        if body != exchange.body {
+            model = JSONPointer(["model"]).find(in: body.buffer).flatMap { range in
+                guard range.count >= 2, body[range.lowerBound] == UInt8(ascii: "\"") else { return nil }
+                return body.buffer.decodedString((range.lowerBound + 1)..<(range.upperBound - 1))
+            }
+        }
+        if let allowed = target.allowedModels, let model, !allowed.contains(model) {
+            throw GatewayError(
+                .invalidRequest, status: 403, "the model \(model) is not among those that this provider is configured for", code: "model_not_allowed", param: "model")
+        }
+        return model
+    }
+
+    // MARK: Sending
+
+    private func send(
+        _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes, _ facts: ExchangeFacts
+    ) async throws(GatewayError) -> AttemptResult {
+        let source: AnswerSource
+        if let canned = out.answer {
+            source = AnswerSource(canned: canned, timers: timers, exchange: exchange)
+        } else {
+            guard out.url.hasPrefix("http://") || out.url.hasPrefix("https://") else {
+                throw GatewayError(.invalidConfig, status: 400, "Invalid custom host: it must be an absolute http or https URL")
+            }
+            let request = try upstreamRequest(exchange, target, out, body: body)
+            source = AnswerSource(sent: try start(request, exchange))
+        }
+        let started = MonotonicClock.now()
+        defer { exchange.record.upstreamDuration += MonotonicClock.now() - started }
+        do throws(UpstreamFailure) {
+            let head = try await source.head(by: headDeadline(exchange, target), timeoutMessage: headTimeout(exchange, target))
+            return try await take(head, source, exchange, target, out, facts)
+        } catch {
+            source.cancel()
+            return .answer(answer(for: error, exchange, target))
+        }
+    }
+
+    private func start(_ request: UpstreamRequest, _ exchange: Exchange) throws(GatewayError) -> Transfer {
+        do throws(UpstreamFailure) {
+            let transfer = try upstream.send(request, policy: exchange.snapshot.connectPolicy)
+            exchange.transfer = transfer
+            return transfer
+        } catch {
+            throw GatewayError(.internalError, status: 500, "the request could not be sent", detail: error.message)
+        }
+    }
+
+    private func requestTimeout(_ exchange: Exchange, _ target: Target) -> Int? {
+        target.requestTimeoutMilliseconds ?? exchange.snapshot.config.defaults.requestTimeoutMilliseconds
+    }
+
+    private func headDeadline(_ exchange: Exchange, _ target: Target) -> Deadline {
+        guard let timeout = requestTimeout(exchange, target) else { return exchange.deadline }
+        return min(exchange.deadline, .after(milliseconds: timeout))
+    }
+
+    private func headTimeout(_ exchange: Exchange, _ target: Target) -> String {
+        guard let timeout = requestTimeout(exchange, target) else { return "The request exceeded the gateway's deadline" }
+        return "Request exceeded the timeout sent in the request: \(timeout)ms"
+    }
+
+    /// The head is there: decide what kind of answer this is.
+    private func take(
+        _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, _ facts: ExchangeFacts
+    ) async throws(UpstreamFailure) -> AttemptResult {
+        let contentType = head.value("content-type") ?? ""
+        let isEventStream = contentType.hasPrefixIgnoringCase("text/event-stream")
+        guard (200...299).contains(head.status) else {
+            return .answer(try await errorAnswer(head, source, exchange, target))
+        }
+        if exchange.endpoint == .proxy || exchange.endpoint == .models {
+            return .relay(OpenRelay(head: head, transfer: source, deadline: exchange.deadline))
+        }
+        if isEventStream || (exchange.isStream && out.framing == .jsonLines) {
+            return try await openStream(head, source, exchange, target, out, facts)
+        }
+        let body = try await source.body(by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
+        return await canonicalAnswer(head, body, exchange, target, out, facts)
+    }
+
+    // MARK: Whole answers
+
+    private func canonicalAnswer(
+        _ head: UpstreamHead, _ body: Bytes, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, _ facts: ExchangeFacts
+    ) async -> AttemptResult {
+        var json = body
+        if !out.isPassthrough, let hookExchange = exchange.providerExchange {
+            hookExchange.prepare(facts, deadline: exchange.deadline)
+            switch target.provider.mapResponse(hookExchange, status: head.status, headers: head.headers, body: body) {
+            case .json(let mapped): json = mapped
+            case .invalid: return .answer(invalidAnswer(body, exchange, target))
+            }
+        }
+        guard Self.isJSONObject(json) else { return .answer(invalidAnswer(body, exchange, target)) }
+        var answer = Answer(status: head.status, contentType: "application/json", headers: Self.relayed(head.headers), body: json)
+        answer.isCanonical = true
+        return await guardAnswer(answer, exchange, target, facts)
+    }
+
+    private static func isJSONObject(_ body: Bytes) -> Bool {
+        withExtendedLifetime(body) {
+            var reader = JSONReader(body.buffer)
+            reader.skipSpace()
+            guard reader.current == UInt8(ascii: "{") else { return false }
+            return (try? reader.skipValue()) != nil && (try? reader.finish()) != nil
+        }
+    }
+
+    /// 7g. The answer's hooks, then its place in the cache.
+    func guardAnswer(_ answer: Answer, _ exchange: Exchange, _ target: Target, _ facts: ExchangeFacts) async -> AttemptResult {
+        var answer = answer
+        noteFacts(of: answer.body, exchange)
+        let stages = exchange.endpoint == .embeddings ? [] : (exchange.plan?.mandatoryAfter ?? []) + target.after
+        if !stages.isEmpty {
+            let status = answer.status
+            let headers = answer.headers
+            let answerFacts = AnswerFacts(reading: answer.body)
+            let outcome = await runGuards(stages, .after, exchange, body: answer.body) { view in
+                ExchangeFacts(
+                    identity: facts.identity, model: facts.model, request: facts.request, provider: facts.provider, target: facts.target,
+                    attempt: facts.attempt, attemptCount: facts.attemptCount, response: view, responseHeaders: headers, status: status,
+                    usage: answerFacts.usage, finishReason: answerFacts.finishReason)
+            }
+            switch outcome {
+            case .proceed(let body): answer.body = body
+            case .denied(let refusal): return .answer(refusal)
+            case .answered(let other): return .answer(other)
+            case .retry(let wanted, let body):
+                answer.body = body
+                exchange.guardResults.after = []
+                return .retry(answer, target: wanted)
+            }
+        }
+        if answer.isCanonical { storeInCache(answer, exchange, target) }
+        return .answer(answer)
+    }
+
+    func noteFacts(of body: Bytes, _ exchange: Exchange) {
+        let facts = AnswerFacts(reading: body)
+        exchange.note(facts)
+    }
+
+    // MARK: Failures
+
+    /// A non-2xx answer, in the OpenAI shape (specification, §7.3) or, on Messages, in its own.
+    private func errorAnswer(
+        _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target
+    ) async throws(UpstreamFailure) -> Answer {
+        if exchange.endpoint == .proxy || exchange.endpoint == .models {
+            let body = try await source.body(by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
+            return Answer(
+                status: head.status, contentType: head.value("content-type") ?? "application/octet-stream",
+                headers: Self.relayed(head.headers), body: body,
+                error: GatewayError(.upstreamError, status: head.status, "the upstream answered \(head.status)"))
+        }
+        let body = try await source.body(by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
+        return mappedError(head, body, exchange, target)
+    }
+
+    func mappedError(_ head: UpstreamHead, _ body: Bytes, _ exchange: Exchange, _ target: Target) -> Answer {
+        var error: GatewayError
+        if let hookExchange = exchange.providerExchange,
+            let failure = target.provider.mapError(hookExchange, status: head.status, headers: head.headers, body: body)
+        {
+            error = GatewayError(
+                .upstreamError, status: head.status, "\(target.slug) error: \(failure.message ?? "status \(head.status)")",
+                type: failure.type, code: failure.code, param: failure.param)
+        } else {
+            error = GatewayError(
+                .upstreamError, status: head.status, "Invalid response received from \(target.slug): \(Self.excerpt(body))")
+        }
+        if error.type == nil { error.type = "upstream_error" }
+        var answer = Answer(
+            status: head.status, contentType: "application/json",
+            headers: Self.relayed(head.headers), body: providerError(error, target, exchange), error: error)
+        if exchange.isClientGone { answer.failure = .transport }
+        return answer
+    }
+
+    private func invalidAnswer(_ body: Bytes, _ exchange: Exchange, _ target: Target) -> Answer {
+        let error = GatewayError(
+            .upstreamInvalid, status: 502, "Invalid response received from \(target.slug): \(Self.excerpt(body))", type: "upstream_error")
+        return Answer(status: 502, contentType: "application/json", body: providerError(error, target, exchange), error: error)
+    }
+
+    func answer(for failure: UpstreamFailure, _ exchange: Exchange, _ target: Target) -> Answer {
+        let error: GatewayError
+        switch failure.kind {
+        case .timeout:
+            error = GatewayError(.timeout, status: 408, failure.message, type: "timeout_error")
+        case .refusedAddress: error = GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(failure.message)")
+        case .cancelled: error = GatewayError(.clientTimeout, status: 499, "the client closed the connection")
+        case .tooLarge, .invalidAnswer: error = GatewayError(.upstreamInvalid, status: 502, "\(target.slug) error: \(failure.message)", type: "upstream_error")
+        case .internalError: error = GatewayError(.internalError, status: 500, failure.message)
+        case .unresolved, .unreachable, .tls, .cut:
+            error = GatewayError(.upstreamUnreachable, status: 502, "\(target.slug) error: \(failure.message)", type: "upstream_error")
+        }
+        let body = failure.kind == .timeout || failure.kind == .refusedAddress
+            ? ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID) : providerError(error, target, exchange)
+        var answer = Answer(status: error.status, contentType: "application/json", body: body, error: error)
+        switch failure.kind {
+        case .timeout: answer.failure = .timeout
+        case .unresolved, .unreachable, .tls: answer.failure = .connect
+        case .cut, .invalidAnswer, .tooLarge: answer.failure = .transport
+        case .refusedAddress, .cancelled, .internalError: break
+        }
+        return answer
+    }
+
+    /// The error's body with the provider's name beside it.
+    private func providerError(_ error: GatewayError, _ target: Target, _ exchange: Exchange) -> Bytes {
+        let body = ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID)
+        return (try? JSONEditor.merge(body, [("provider", JSONString.quoted(target.slug))])) ?? body
+    }
+
+    /// What of a body that makes no sense is shown: at most 500 bytes of it.
+    private static func excerpt(_ body: Bytes) -> String {
+        if body.isEmpty { return "an empty body" }
+        let end = UTF8Check.boundary(body.buffer, at: min(500, body.count))
+        return String(body[0..<end]) + (body.count > end ? "…" : "")
+    }
+
+    // MARK: on_error
+
+    /// The hooks for a failed attempt. They may change the answer, or ask for another attempt.
+    func runErrorHooks(
+        _ exchange: Exchange, _ target: Target, _ next: Router.Attempt, _ result: inout AttemptResult, _ outcome: inout AttemptOutcome,
+        isFinal: Bool
+    ) async {
+        guard case .answer(let answer) = result, !target.onError.isEmpty, answer.error?.kind != .guardrailDenied else { return }
+        let failure = PluginFailureInfo(
+            status: answer.status, isRetryable: answer.failure != nil || [408, 429, 500, 502, 503, 504, 529].contains(answer.status), isFinal: isFinal,
+            isTransport: answer.failure != nil, type: answer.error?.type, code: answer.error?.code, param: answer.error?.param,
+            message: answer.error?.message)
+        let facts = attemptFacts(exchange, target, model: exchange.attemptModel, number: next.number)(
+            BodyView(body: exchange.body, endpoint: exchange.endpoint, isRequest: true))
+        for use in target.onError {
+            let hookExchange = exchange.hookExchange(use.instance, facts)
+            let deadline = Deadline.after(milliseconds: use.timeoutMilliseconds)
+            hookExchange.prepare(facts, deadline: deadline)
+            let decision = await runner.run(.error(failure), on: hookExchange, presentedBytes: 0, by: deadline)
+            switch decision.verdict {
+            case .proceed: continue
+            case .retry(let wanted):
+                outcome.verdict = .retry(target: wanted)
+                return
+            case .answer(let plugin):
+                result = .answer(Answer(plugin: plugin))
+                outcome = AttemptOutcome(status: plugin.status)
+                return
+            case .deny(let denial):
+                let error = GatewayError(
+                    .upstreamError, status: denial.status == 0 ? answer.status : denial.status, denial.message ?? answer.error?.message ?? "failed",
+                    code: denial.code)
+                result = .answer(self.answer(for: error, exchange))
+                return
+            case .fail, .timeout:
+                if decision.verdict == .timeout { exchange.discardHookExchange(use.instance) }
+                logger.warning("an on_error hook failed", metadata: ["check": "\(use.id)", "trace_id": "\(exchange.traceID)"])
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+// Deliver: steps 7f and 8: the answer that the router settled on goes to the client: whole, as events, or passed on unread.
+
+import Config
+import Core
+import HTTPServer
+import PluginHost
+import Telemetry
+import Upstream
+import Wire
+
+extension Worker {
+    func deliver(_ result: AttemptResult, _ exchange: Exchange, _ target: Target, _ plan: Plan) async {
+        switch result {
+        case .answer(let answer), .retry(let answer, _): await deliver(answer, exchange, target)
+        case .relay(let relay): await deliver(relay, exchange)
+        case .stream(let stream): await deliver(stream, exchange, target, plan)
+        }
+    }
+
+    // MARK: Whole answers
+
+    private func deliver(_ answer: Answer, _ exchange: Exchange, _ target: Target) async {
+        var answer = answer
+        let results = exchange.guardResults
+        if answer.isCanonical, exchange.isStream {
+            return await replay(answer, exchange, target)
+        }
+        if answer.isCanonical, !results.isEmpty {
+            answer.body = (try? JSONEditor.merge(answer.body, [("hook_results", results.json())])) ?? answer.body
+            if answer.status == 200, results.hasSoftFailure { answer.status = 246 }
+        }
+        write(answer, exchange)
+    }
+
+    /// The client asked for a stream and the answer is whole: out of the cache, or from a provider that does not stream.
+    private func replay(_ answer: Answer, _ exchange: Exchange, _ target: Target) async {
+        guard let events = StreamReplay.events(of: answer.body, exchange.endpoint, includeUsage: exchange.fields?.includesUsage ?? false)
+        else {
+            return write(answer, exchange)
+        }
+        let results = exchange.guardResults
+        beginEvents(status: answer.status, headers: answer.headers, exchange, target)
+        var output = BytesBuilder()
+        writeResults(results, .before, exchange, target, into: &output)
+        for event in events {
+            if Self.isEnd(event, exchange.endpoint) { writeResults(results, .after, exchange, target, into: &output) }
+            event.write(into: &output)
+        }
+        exchange.client.write(output.finish())
+        exchange.client.end()
+    }
+
+    // MARK: Relays
+
+    /// Bytes as they come, with back-pressure.
+    private func deliver(_ relay: OpenRelay, _ exchange: Exchange) async {
+        var headers = Self.relayed(relay.head.headers)
+        if let type = relay.head.value("content-type") { headers.append(("content-type", type)) }
+        addGatewayHeaders(&headers, exchange)
+        exchange.record.status = relay.head.status
+        let hasNoBody = relay.head.status == 204 || relay.head.status == 304 || exchange.client.head.method == "HEAD"
+        exchange.client.writeHead(status: relay.head.status, headers: headers, contentLength: hasNoBody ? 0 : nil)
+        let started = MonotonicClock.now()
+        do throws(UpstreamFailure) {
+            while let piece = try await relay.transfer.next(by: relay.deadline, timeoutMessage: "deadline") {
+                exchange.client.write(piece)
+                exchange.client.flush()
+                await exchange.client.writable()
+            }
+            exchange.client.end()
+        } catch {
+            exchange.record.errorKind = .upstreamUnreachable
+            exchange.client.cut()
+        }
+        exchange.record.upstreamDuration += MonotonicClock.now() - started
+    }
+
+    // MARK: Event streams
+
+    private func beginEvents(status: Int, headers: [(name: String, value: String)], _ exchange: Exchange, _ target: Target) {
+        var headers = headers
+        headers.append(("content-type", "text/event-stream; charset=utf-8"))
+        if !headers.contains(where: { $0.name.equalsIgnoringCase("cache-control") }) { headers.append(("cache-control", "no-cache")) }
+        headers.append(("x-accel-buffering", "no"))
+        addGatewayHeaders(&headers, exchange)
+        let softFailure = exchange.guardResults.before.contains { !$0.passed }
+        let status = status == 200 && softFailure ? 246 : status
+        exchange.record.status = status
+        exchange.client.writeHead(status: status, headers: headers, contentLength: nil)
+    }
+
+    private func deliver(_ stream: OpenStream, _ exchange: Exchange, _ target: Target, _ plan: Plan) async {
+        let guards = streamGuards(plan.mandatoryAfter + target.after, exchange)
+        let assembler = target.cache != nil || guards.contains(where: \.needsWhole) ? StreamAssembler(endpoint: exchange.endpoint) : nil
+        var relay = StreamRelay(
+            endpoint: exchange.endpoint, assembler: assembler,
+            writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off })
+        beginEvents(status: stream.status, headers: Self.relayed(stream.headers), exchange, target)
+        var output = BytesBuilder()
+        writeResults(exchange.guardResults, .before, exchange, target, into: &output)
+        let started = MonotonicClock.now()
+        let gaps = telemetry.gapCell(target.slug)
+        do throws(UpstreamFailure) {
+            while let batch = try await stream.next() {
+                for event in batch.events { relay.note(event, exchange) }
+                if relay.writesRaw {
+                    relay.appendRaw(batch, into: &output)
+                } else if let refusal = await pass(batch.events, guards, exchange, target, &relay, into: &output) {
+                    return refuse(refusal, stream, exchange, &output)
+                }
+                if output.count > 0 {
+                    exchange.client.write(output.finish())
+                    exchange.client.flush()
+                    if let gap = relay.gap() { gaps.observe(nanoseconds: gap) }
+                    await exchange.client.writable()
+                }
+                if exchange.isClientGone { throw UpstreamFailure(.cancelled, "the client left") }
+            }
+            if let refusal = await finish(guards, exchange, target, &relay, into: &output) {
+                return refuse(refusal, stream, exchange, &output)
+            }
+        } catch {
+            exchange.record.upstreamDuration += MonotonicClock.now() - started
+            return breakOff(error, stream, exchange, target, &output)
+        }
+        exchange.record.upstreamDuration += MonotonicClock.now() - started
+        relay.end(into: &output)
+        exchange.client.write(output.finish())
+        exchange.client.end()
+        if var assembler = relay.assembler, let whole = assembler.finish(), relay.isComplete {
+            var answer = Answer(status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: whole)
+            answer.isCanonical = true
+            storeInCache(answer, exchange, target)
+        }
+    }
+
+    /// The upstream broke in mid-stream: one error event in the client's format, then a clean end.
+    private func breakOff(
+        _ failure: UpstreamFailure, _ stream: OpenStream, _ exchange: Exchange, _ target: Target, _ output: inout BytesBuilder
+    ) {
+        stream.source.cancel()
+        guard !exchange.isClientGone else {
+            exchange.record.errorKind = .clientTimeout
+            exchange.record.isAborted = true
+            return
+        }
+        let isTimeout = failure.kind == .timeout
+        let error = GatewayError(
+            isTimeout ? .timeout : .upstreamUnreachable, status: isTimeout ? 408 : 502, "\(target.slug) error: \(failure.message)",
+            type: isTimeout ? "timeout_error" : "upstream_error")
+        exchange.record.errorKind = error.kind
+        ErrorShape.event(error, for: exchange.endpoint, requestID: exchange.traceID).write(into: &output)
+        exchange.client.write(output.finish())
+        exchange.client.end()
+    }
+
+    /// A guard refused in mid-stream.
+    private func refuse(_ error: GatewayError, _ stream: OpenStream, _ exchange: Exchange, _ output: inout BytesBuilder) {
+        stream.source.cancel()
+        exchange.record.errorKind = error.kind
+        ErrorShape.event(error, for: exchange.endpoint, requestID: exchange.traceID).write(into: &output)
+        exchange.client.write(output.finish())
+        exchange.client.end()
+    }
+
+    // MARK: hook_results in streams
+
+    static func isEnd(_ event: SSEEvent, _ endpoint: Endpoint) -> Bool {
+        event.isDone || (endpoint == .messages && event.name == "message_stop")
+    }
+
+    private func writeResults(
+        _ results: GuardResults, _ part: GuardResults.Part, _ exchange: Exchange, _ target: Target, into output: inout BytesBuilder
+    ) {
+        resultEvent(results, part, exchange, target)?.write(into: &output)
+    }
+
+    /// Non-strict clients get what the guards found as an event of its own.
+    private func resultEvent(_ results: GuardResults, _ part: GuardResults.Part, _ exchange: Exchange, _ target: Target) -> SSEEvent? {
+        let list = part == .before ? results.before : results.after
+        guard !list.isEmpty, !isStrict(exchange, target) else { return nil }
+        let json = Array("{\"hook_results\":".utf8) + results.json(part) + Array("}".utf8)
+        return SSEEvent(name: exchange.endpoint == .messages ? "hook_results" : "", data: Bytes(json))
+    }
+
+    func resultEvents(_ exchange: Exchange, _ target: Target) -> SSEEvent? {
+        resultEvent(exchange.guardResults, .after, exchange, target)
+    }
+
+    func isStrict(_ exchange: Exchange, _ target: Target) -> Bool { target.isStrict }
+}
+
+/// What is kept about a stream while it is relayed.
+struct StreamRelay {
+    private let endpoint: Endpoint
+    var assembler: StreamAssembler?
+    let writesRaw: Bool
+    /// The end event, while it waits for what the guards have to say.
+    var heldEnd: SSEEvent?
+    private var sawEnd = false
+    private var endsWithBlankLine = true
+    private var lastArrival: Int64 = 0
+    private var arrival: Int64 = 0
+
+    init(endpoint: Endpoint, assembler: StreamAssembler?, writesRaw: Bool) {
+        self.endpoint = endpoint
+        self.assembler = assembler
+        self.writesRaw = writesRaw
+    }
+
+    /// All of the stream has come, its end included.
+    var isComplete: Bool { sawEnd }
+
+    mutating func note(_ event: SSEEvent, _ exchange: Exchange) {
+        assembler?.take(event)
+        if event.isDone {
+            sawEnd = true
+            return
+        }
+        if endpoint == .messages, event.name == "message_stop" { sawEnd = true }
+        if event.data.contains("\"usage\"") || event.data.contains("finish_reason\":\"") || event.data.contains("stop_reason\":\"") {
+            exchange.note(AnswerFacts(reading: event.data))
+        }
+    }
+
+    /// Nanoseconds since the last piece; nil for the first.
+    mutating func gap() -> Int64? {
+        let now = MonotonicClock.now()
+        defer { lastArrival = now }
+        return lastArrival == 0 ? nil : now - lastArrival
+    }
+
+    mutating func appendRaw(_ batch: OpenStream.Batch, into output: inout BytesBuilder) {
+        output.append(batch.raw)
+        if batch.raw.count > 0 {
+            let last = batch.raw[batch.raw.count - 1]
+            endsWithBlankLine = last == 0x0A || last == 0x0D
+        }
+    }
+
+    mutating func write(_ event: SSEEvent, into output: inout BytesBuilder) { event.write(into: &output) }
+
+    /// What the guards found, then the end event where one has come.
+    mutating func flushEnd(_ results: SSEEvent?, into output: inout BytesBuilder) {
+        results?.write(into: &output)
+        heldEnd?.write(into: &output)
+        heldEnd = nil
+    }
+
+    /// What a stream still lacks when its upstream has ended: an empty line, and the end event that several providers leave out.
+    mutating func end(into output: inout BytesBuilder) {
+        if writesRaw, !endsWithBlankLine { output.append("\n\n") }
+        guard !sawEnd, endpoint != .messages else { return }
+        sawEnd = true
+        SSEEvent.done.write(into: &output)
+    }
+}
+
+extension Bytes {
+    func contains(_ text: StaticString) -> Bool {
+        withExtendedLifetime(self) { bytesContain(buffer, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)) }
+    }
+}

@@ -1,0 +1,440 @@
+// Gateway: the whole of it, put together. Start reading at Pipeline.swift for what happens to a request; here is what happens once.
+
+import Cache
+package import Config
+import Core
+import HTTPServer
+package import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+package import PluginHost
+import Routing
+import Synchronization
+package import Telemetry
+import Upstream
+import Wire
+
+/// What all loops share.
+final class GatewayServices: Sendable {
+    let logger: Logger
+    let metrics: GatewayMetrics
+    let cache: MemoryCache
+    let breakers = BreakerBoard()
+    let sticky = StickyTable()
+    let blockingPool: BlockingPool
+    private let draining = Atomic<Bool>(false)
+
+    init(logger: Logger, metrics: GatewayMetrics, cache: MemoryCache, blockingPool: BlockingPool) {
+        self.logger = logger
+        self.metrics = metrics
+        self.cache = cache
+        self.blockingPool = blockingPool
+    }
+
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+    func drain() { draining.store(true, ordering: .relaxed) }
+}
+
+package final class Gateway: Sendable {
+    package struct StartError: Error, Sendable {
+        package var message: String
+    }
+
+    private let services: GatewayServices
+    private let hostServices: HostServices
+    private let fetching: PluginFetching
+    private let group: MultiThreadedEventLoopGroup
+    private let writer: LogWriter
+    private let state = Mutex<State>(State())
+
+    private struct State {
+        var workers: [Worker] = []
+        var server: HTTPServer?
+        var snapshot: GatewaySnapshot?
+    }
+
+    /// Makes the gateway's parts; `start` listens.
+    package init(config: ConfigSnapshot, logger: Logger, writer: LogWriter) {
+        let loops = config.listen.loops > 0 ? config.listen.loops : System.coreCount
+        let metrics = GatewayMetrics(loops: loops, version: HostVersion.text)
+        metrics.watch(writer)
+        let services = GatewayServices(
+            logger: logger, metrics: metrics,
+            cache: MemoryCache(maximumBytes: config.cache.maximumBytes, maximumEntryBytes: config.cache.maximumEntryBytes),
+            blockingPool: BlockingPool(threads: config.plugins.blockingThreads))
+        self.services = services
+        self.writer = writer
+        fetching = PluginFetching()
+        hostServices = HostServices(
+            version: HostVersion.text,
+            log: { level, plugin, message, fields in
+                let metadata = Logger.Metadata(fields.map { ($0.0, .string($0.1)) }, uniquingKeysWith: { first, _ in first })
+                    .merging(["plugin": .string(plugin)]) { own, _ in own }
+                logger.log(level: level.logLevel, "\(message)", metadata: metadata)
+            }, metrics: PluginMetering(registry: metrics.plugins, logger: logger), fetcher: fetching)
+        group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
+    }
+
+    package var port: Int { state.withLock { $0.server?.port ?? 0 } }
+    package var address: String { state.withLock { $0.server?.address ?? "" } }
+
+    // MARK: Start
+
+    /// Loads the plugins, makes the loops and listens.
+    package func start(config: ConfigSnapshot) async throws {
+        let snapshot = try await makeSnapshot(config, generation: 1, previous: nil, ports: [UInt16(clamping: config.listen.port)])
+        report(snapshot.plugins)
+        var workers: [Worker] = []
+        var servers: [LoopServer] = []
+        let connections = ConnectionCount()
+        for (index, loop) in group.makeIterator().enumerated() {
+            let (worker, server) = try await makeLoop(loop, index, snapshot, connections)
+            workers.append(worker)
+            servers.append(server)
+        }
+        fetching.use(workers)
+        let tls = try tlsContext(config)
+        let server: HTTPServer
+        do {
+            server = try await HTTPServer.listen(
+                host: config.listen.address, port: config.listen.port, group: group, servers: servers, tls: tls, connections: connections)
+        } catch {
+            throw StartError(message: "cannot listen on \(config.listen.address):\(config.listen.port): \(error)")
+        }
+        state.withLock { state in
+            state.workers = workers
+            state.server = server
+            state.snapshot = snapshot
+        }
+        if config.listen.port == 0 { try await adopt(config, ports: [UInt16(clamping: server.port)]) }
+    }
+
+    private func makeLoop(
+        _ loop: any EventLoop, _ index: Int, _ snapshot: GatewaySnapshot, _ connections: ConnectionCount
+    ) async throws -> (Worker, LoopServer) {
+        let services = services
+        let recorder = services.metrics.recorder(loop: index)
+        let accessLog = AccessLog(writer: writer)
+        let config = snapshot.config
+        let made = try await loop.submit { () throws -> LoopParts in
+            // The timers' driver: one NIO task, re-armed while somebody waits.
+            let box = TimerBox()
+            let timers = LoopTimers { nanoseconds in
+                loop.scheduleTask(in: .nanoseconds(nanoseconds)) { box.timers?.fire() }
+            }
+            box.timers = timers
+            let upstream = try UpstreamClient(loop: loop, timers: timers, limits: UpstreamLimits(config.network, config.limits))
+            let executor = LoopExecutor(loop: loop)
+            upstream.afterTurn = { executor.run() }
+            // Confined to this loop, on which the worker runs, too.
+            nonisolated(unsafe) let parts = WorkerParts(
+                timers: timers, upstream: upstream, telemetry: LoopTelemetry(metrics: recorder, accessLog: accessLog))
+            let worker = Worker(loop: loop, executor: executor, services: services, snapshot: snapshot, parts: parts)
+            let front = FrontDesk(worker)
+            let server = LoopServer(
+                loop: loop, handler: front, timers: timers, limits: ServerLimits(config.limits), connections: connections)
+            return LoopParts(worker: worker, server: server, upstream: upstream)
+        }.get()
+        try await loop.submit { made.upstream.start() }.get().get()
+        if made.usesCompanionThread {
+            services.logger.notice("io_submit is refused here: upstream sockets are waited for on a companion thread")
+        }
+        return (made.worker, made.server)
+    }
+
+    private func tlsContext(_ config: ConfigSnapshot) throws -> NIOSSLContext? {
+        guard let files = config.tls else { return nil }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map { NIOSSLCertificateSource.certificate($0) }
+            let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
+            var settings = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
+            settings.minimumTLSVersion = .tlsv12
+            settings.applicationProtocols = ["http/1.1"]
+            return try NIOSSLContext(configuration: settings)
+        } catch {
+            throw StartError(message: "the TLS certificate or key cannot be used (\(files.certificateFile), \(files.keyFile)): \(error)")
+        }
+    }
+
+    private func report(_ plugins: PluginCatalogue) {
+        for library in plugins.libraries {
+            services.logger.info(
+                "plugin loaded",
+                metadata: [
+                    "id": "\(library.manifest.id)", "version": "\(library.manifest.version)", "sha256": "\(library.sha256.prefix(16))",
+                    "checks": "\(library.manifest.checks.count)", "providers": "\(library.manifest.providers.count)",
+                ])
+        }
+        for refusal in plugins.refusals {
+            services.logger.error("plugin refused", metadata: ["file": "\(refusal.file)", "reason": "\(refusal.reason)"])
+        }
+    }
+
+    // MARK: Snapshots
+
+    private func makeSnapshot(
+        _ config: ConfigSnapshot, generation: Int, previous: GatewaySnapshot?, ports: [UInt16]
+    ) async throws -> GatewaySnapshot {
+        let hostServices = hostServices
+        let snapshot = await ControlThread.call {
+            GatewaySnapshot(
+                config: config, plugins: PluginCatalogue.load(PluginLoader.Settings(config), services: hostServices, previous: previous?.plugins),
+                services: hostServices, generation: generation, ports: ports)
+        }
+        let problems = await ControlThread.call { snapshot.problems() }
+        guard problems.isEmpty else {
+            throw StartError(message: problems.joined(separator: "\n"))
+        }
+        services.metrics.pluginGenerationsResident(snapshot.plugins.libraries.count)
+        return snapshot
+    }
+
+    /// Loads plugins, makes every plan of the file, and swaps all of it in; or throws and changes nothing.
+    package func reload(_ config: ConfigSnapshot) async throws {
+        do {
+            try await adopt(config, ports: [UInt16(clamping: port)])
+            services.metrics.configReloaded(succeeded: true)
+        } catch {
+            services.metrics.configReloaded(succeeded: false)
+            throw error
+        }
+    }
+
+    private func adopt(_ config: ConfigSnapshot, ports: [UInt16]) async throws {
+        let previous = state.withLock { $0.snapshot }
+        let snapshot = try await makeSnapshot(config, generation: (previous?.generation ?? 0) + 1, previous: previous, ports: ports)
+        if previous != nil, previous?.plugins.libraries.map(\.sha256) != snapshot.plugins.libraries.map(\.sha256) { report(snapshot.plugins) }
+        let workers = state.withLock { state in
+            state.snapshot = snapshot
+            return state.workers
+        }
+        for worker in workers { await worker.adopt(snapshot) }
+    }
+
+    // MARK: Stop
+
+    /// Stops accepting, lets what runs finish within `grace`, then closes the rest.
+    package func stop(graceMilliseconds: Int) async {
+        services.drain()
+        let (server, workers) = state.withLock { ($0.server, $0.workers) }
+        await server?.drain()
+        let deadline = Deadline.after(milliseconds: graceMilliseconds)
+        while !deadline.hasPassed() {
+            var isIdle = true
+            for worker in workers where !(await worker.isIdle) { isIdle = false }
+            if isIdle && (server?.openConnections ?? 0) == 0 { break }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        server?.closeAll()
+        for worker in workers { await worker.stop() }
+        try? await group.shutdownGracefully()
+    }
+}
+
+/// Hands values that are confined to a loop from the closure that made them to the one that uses them, both on that loop.
+private struct LoopParts: @unchecked Sendable {
+    let worker: Worker
+    let server: LoopServer
+    let upstream: UpstreamClient
+    var usesCompanionThread: Bool { upstream.usesCompanionThread }
+}
+
+private final class TimerBox: @unchecked Sendable {
+    var timers: LoopTimers?
+}
+
+extension Worker {
+    func stop() { upstream.stop() }
+}
+
+/// Between the server and the worker: reads the head, decides how the body is taken in, and begins the exchange. Confined to its loop.
+final class FrontDesk: ExchangeHandler {
+    private unowned let worker: Worker
+
+    init(_ worker: Worker) { self.worker = worker }
+
+    private var snapshot: GatewaySnapshot { worker.assumeIsolated { $0.snapshot } }
+
+    func bodyMode(for client: ServerExchange) -> BodyMode {
+        let exchange = makeExchange(client)
+        client.context = exchange
+        let limits = snapshot.config.limits
+        guard case .success(let recognised) = exchange.recognised else { return .ignored }
+        switch recognised {
+        case .endpoint(.models), .endpoint(.proxy), .proxy:
+            let type = exchange.headers.contentType
+            if type == nil || type?.hasPrefixIgnoringCase("application/json") == true { return .buffered(limit: limits.bodyBytes) }
+            return .streamed(limit: limits.uploadBytes)
+        case .endpoint: return .buffered(limit: limits.bodyBytes)
+        default: return .ignored
+        }
+    }
+
+    private func makeExchange(_ client: ServerExchange) -> Exchange {
+        let headers = RequestHeaders(client.head.headers)
+        do throws(GatewayError) {
+            let path = try CanonicalPath(target: client.head.target)
+            let recognised = RouteTable.recognise(method: client.head.method, path)
+            return Exchange(client: client, snapshot: snapshot, headers: headers, recognised: .success(recognised), path: path)
+        } catch {
+            return Exchange(client: client, snapshot: snapshot, headers: headers, recognised: .failure(error), path: nil)
+        }
+    }
+
+    func handle(_ client: ServerExchange) {
+        guard let exchange = client.context as? Exchange else { return }
+        client.context = nil
+        client.onClose = { [unowned exchange] in exchange.clientLeft() }
+        if client.isStreamed { stream(client, into: exchange) }
+        worker.begin(exchange)
+    }
+
+    /// A body that is passed on while it arrives.
+    private func stream(_ client: ServerExchange, into exchange: Exchange) {
+        let length = client.head.value("content-length").flatMap { Int($0) }
+        let upload = UploadBody(length: length)
+        upload.onDrain = { [unowned client] in client.setReading(true) }
+        exchange.upload = upload
+        client.stream { [unowned client, unowned exchange] event in
+            switch event {
+            case .piece(let piece):
+                exchange.record.bytesIn += piece.count
+                upload.append(piece)
+                if upload.isFull { client.setReading(false) }
+            case .end: upload.end()
+            case .aborted(let error):
+                exchange.uploadError = error
+                upload.abort()
+            }
+        }
+    }
+
+    func refusal(_ error: GatewayError, target: String) -> (headers: [(name: String, value: String)], body: Bytes) {
+        var record = ExchangeRecord(method: "-", path: "-", status: error.status)
+        record.errorKind = error.kind
+        worker.recordRefusal(record)
+        let endpoint: Endpoint? = target.hasPrefix("/v1/messages") ? .messages : nil
+        return ([("content-type", "application/json")], ErrorShape.body(error, for: endpoint))
+    }
+}
+
+extension UpstreamLimits {
+    init(_ network: Network, _ limits: Limits) {
+        self.init()
+        connectTimeoutMilliseconds = network.connectTimeoutMilliseconds
+        allowsHTTP2 = network.http2
+        caFile = network.caFile
+        caDirectory = network.caDirectory
+        proxy = network.proxy
+        noProxy = network.noProxy
+        decompressionRatio = limits.decompressionRatio
+        maximumIdleConnections = network.maximumIdleConnections
+    }
+}
+
+extension ServerLimits {
+    init(_ limits: Limits) {
+        self.init()
+        headerBytes = limits.headerBytes
+        headerCount = limits.headerCount
+        headerTimeoutMilliseconds = limits.headerTimeoutMilliseconds
+        bodyTimeoutMilliseconds = limits.bodyTimeoutMilliseconds
+        idleTimeoutMilliseconds = limits.idleTimeoutMilliseconds
+        connections = limits.connections
+    }
+}
+
+extension PluginLoader.Settings {
+    package init(_ config: ConfigSnapshot) {
+        self.init(stateDirectory: config.plugins.stateDirectory ?? Self.defaultStateDirectory)
+        directories = config.plugins.directories
+        providerDirectories = config.plugins.providerDirectories
+        pins = config.plugins.pins
+        disabled = Set(config.plugins.disabled)
+    }
+}
+
+extension PluginLoader.Settings {
+    /// XDG's state directory, or one in /var/lib for root.
+    static var defaultStateDirectory: String {
+        if let state = Environment.value(of: "XDG_STATE_HOME"), !state.isEmpty { return state + "/gatehouse" }
+        if let home = Environment.value(of: "HOME"), !home.isEmpty { return home + "/.local/state/gatehouse" }
+        return "/var/lib/gatehouse"
+    }
+}
+
+extension Gateway {
+    /// What `gatehouse check` finds beyond the configuration file itself.
+    package struct CheckReport: Sendable {
+        package var plugins: Int
+        package var refusals: [PluginRefusal]
+        package var problems: [String]
+    }
+
+    /// Loads the plugins and makes every plan, without listening.
+    package static func check(_ config: ConfigSnapshot) async -> CheckReport {
+        let services = idleServices
+        return await ControlThread.call {
+            let plugins = PluginCatalogue.load(PluginLoader.Settings(config), services: services)
+            let snapshot = GatewaySnapshot(config: config, plugins: plugins, services: services, generation: 1, ports: [])
+            return CheckReport(plugins: plugins.libraries.count, refusals: plugins.refusals, problems: snapshot.problems())
+        }
+    }
+
+    package static func catalogue(_ config: ConfigSnapshot) async -> PluginCatalogue {
+        let services = idleServices
+        return await ControlThread.call { PluginCatalogue.load(PluginLoader.Settings(config), services: services) }
+    }
+
+    /// For plugins that are looked at and not used.
+    private static var idleServices: HostServices {
+        HostServices(version: HostVersion.text, log: { _, _, _, _ in }, metrics: IdleMetrics(), fetcher: IdleFetcher())
+    }
+}
+
+private struct IdleMetrics: PluginHost.PluginMetrics {
+    func defineCounter(plugin: String, name: String, help: String) -> UInt32 { 1 }
+    func defineHistogram(plugin: String, name: String, help: String, bounds: [Double]) -> UInt32 { 1 }
+    func add(_ metric: UInt32, _ amount: Double) {}
+    func observe(_ metric: UInt32, _ value: Double) {}
+}
+
+private struct IdleFetcher: PluginFetcher {
+    func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
+        ControlThread.run { done(PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "the gateway is not running")) }
+        return {}
+    }
+}
+
+extension PluginLogLevel {
+    fileprivate var logLevel: Logger.Level {
+        switch self {
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}
+
+/// gh.metrics/1 on the gateway's registry.
+private struct PluginMetering: PluginHost.PluginMetrics {
+    let registry: Telemetry.PluginMetrics
+    let logger: Logger
+
+    func defineCounter(plugin: String, name: String, help: String) -> UInt32 {
+        number(plugin) { () throws(MetricRefusal) in try registry.counter(plugin: plugin, name: name, help: help) }
+    }
+    func defineHistogram(plugin: String, name: String, help: String, bounds: [Double]) -> UInt32 {
+        number(plugin) { () throws(MetricRefusal) in try registry.histogram(plugin: plugin, name: name, help: help, bounds: bounds) }
+    }
+    private func number(_ plugin: String, _ define: () throws(MetricRefusal) -> UInt32) -> UInt32 {
+        do throws(MetricRefusal) { return try define() } catch {
+            logger.error("a plugin's metric was refused", metadata: ["plugin": "\(plugin)", "reason": "\(error.message)"])
+            return 0
+        }
+    }
+    func add(_ metric: UInt32, _ amount: Double) { registry.add(metric, amount) }
+    func observe(_ metric: UInt32, _ value: Double) { registry.observe(metric, value) }
+}

@@ -1,0 +1,114 @@
+// GatewaySnapshot: one configuration with the plugins that it names and the plans made from it. Immutable but for the plan cache;
+// a reload makes a new one, and exchanges keep the one they began with.
+
+import Config
+import Core
+import PluginHost
+import Upstream
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+package final class GatewaySnapshot: Sendable {
+    let config: ConfigSnapshot
+    let plugins: PluginCatalogue
+    let services: HostServices
+    let plans: PlanCache
+    /// Counts reloads, from 1.
+    let generation: Int
+    /// For hosts that a client names.
+    let addressPolicy: AddressPolicy
+    let connectPolicy: AddressCheck
+
+    init(config: ConfigSnapshot, plugins: PluginCatalogue, services: HostServices, generation: Int, ports: [UInt16]) {
+        self.config = config
+        self.plugins = plugins
+        self.services = services
+        self.generation = generation
+        plans = PlanCache(limit: config.limits.planCacheEntries)
+        let rules = config.network.allowHosts.compactMap { try? HostRule(parsing: $0) }
+        addressPolicy = AddressPolicy(rules: rules, allowsLoopback: config.keys.isEmpty, ownPorts: ports)
+        connectPolicy = AddressCheck(addressPolicy)
+    }
+
+    /// What a plugin may fetch from: public addresses, what the operator allows, and what its manifest asked for.
+    func fetchPolicy(for request: PluginFetch) -> AddressPolicy {
+        guard !request.grantedEgress.isEmpty else { return addressPolicy }
+        var policy = addressPolicy
+        policy.rules += request.grantedEgress.compactMap { try? HostRule(parsing: $0) }
+        return policy
+    }
+
+    func connectPolicy(for request: PluginFetch) -> AddressCheck {
+        request.grantedEgress.isEmpty ? connectPolicy : AddressCheck(fetchPolicy(for: request))
+    }
+}
+
+extension GatewaySnapshot {
+    /// Makes every plan that the file names, so that what is wrong with one is known at once. Control thread only.
+    func problems() -> [String] {
+        var problems: [String] = []
+        var inputs = config.configs.keys.sorted().map { name in
+            var inputs = PlanInputs()
+            inputs.config = name
+            return (config.configs[name]?.root.pointerText ?? "/configs/\(name)", inputs)
+        }
+        if config.defaults.config != nil || config.defaults.provider != nil || !config.defaults.inputGuards.isEmpty || !config.defaults.outputGuards.isEmpty {
+            inputs.append(("/defaults", PlanInputs()))
+        }
+        for name in config.providers.keys.sorted() {
+            var provider = PlanInputs()
+            provider.provider = "@" + name
+            inputs.append(("/providers/\(name)", provider))
+        }
+        for (place, inputs) in inputs {
+            do throws(GatewayError) {
+                plans.keep(try PlanBuilder(self, allowInline: config.allowInline, keyConfig: nil).plan(for: inputs), for: inputs)
+            } catch {
+                if place == "/defaults", config.defaults.config == nil, config.defaults.provider == nil, error.kind == .invalidRequest { continue }
+                problems.append(([place + ": " + error.message] + error.errors).joined(separator: "\n  "))
+            }
+        }
+        return problems
+    }
+}
+
+extension ConfigNode {
+    fileprivate var pointerText: String {
+        switch self {
+        case .target(let target): target.pointer.description
+        case .strategy(let strategy): strategy.pointer.description
+        }
+    }
+}
+
+/// Asks the address rules about each resolved address.
+final class AddressCheck: ConnectPolicy, Sendable {
+    private let policy: AddressPolicy
+    init(_ policy: AddressPolicy) { self.policy = policy }
+
+    func refusal(of address: UnsafePointer<sockaddr>) -> String? {
+        let parsed: (IPAddress, UInt16)?
+        switch Int32(address.pointee.sa_family) {
+        case AF_INET:
+            parsed = UnsafeRawPointer(address).withMemoryRebound(to: sockaddr_in.self, capacity: 1) { inet in
+                var copy = inet.pointee.sin_addr
+                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map { ($0, UInt16(bigEndian: inet.pointee.sin_port)) }
+            }
+        case AF_INET6:
+            parsed = UnsafeRawPointer(address).withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { inet in
+                var copy = inet.pointee.sin6_addr
+                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map { ($0, UInt16(bigEndian: inet.pointee.sin6_port)) }
+            }
+        default: parsed = nil
+        }
+        guard let (ip, port) = parsed else { return "the host leads to an address that is neither IPv4 nor IPv6" }
+        do throws(AddressRefusal) {
+            try policy.check(ip, port: port, host: "")
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+}

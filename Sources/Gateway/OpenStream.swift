@@ -1,0 +1,179 @@
+// OpenStream: a canonical event stream that is being read: frames cut, events translated by the adapter, errors recognised.
+
+import Config
+import Core
+import PluginHost
+import Telemetry
+import Upstream
+import Wire
+
+/// A body that is passed on unread.
+struct OpenRelay {
+    var head: UpstreamHead
+    var transfer: AnswerSource
+    var deadline: Deadline
+}
+
+/// Confined to its loop.
+final class OpenStream {
+    let status: Int
+    let headers: [(name: String, value: String)]
+    let source: AnswerSource
+    /// The upstream's bytes are the client's: events are read, but need not be written anew.
+    let isPassthrough: Bool
+    private let endpoint: Endpoint
+    private var decoder = SSEDecoder()
+    private let translation: ProviderStream?
+    private let timeouts: TokenTimeouts
+    private let deadline: Deadline
+    private var first: Batch?
+    private var hasEnded = false
+
+    /// What came at once.
+    struct Batch {
+        /// The upstream's own bytes.
+        var raw: Bytes
+        /// The canonical events that they complete.
+        var events: [SSEEvent]
+    }
+
+    init(
+        head: UpstreamHead, source: AnswerSource, endpoint: Endpoint, translation: ProviderStream?, timeouts: TokenTimeouts, deadline: Deadline
+    ) {
+        status = head.status
+        headers = head.headers
+        self.source = source
+        self.endpoint = endpoint
+        self.translation = translation
+        isPassthrough = translation == nil
+        self.timeouts = timeouts
+        self.deadline = deadline
+    }
+
+    /// Waits for the first event, so that a stream that fails before it can still go elsewhere. Nil when the stream ended
+    /// without any.
+    func open() async throws(UpstreamFailure) -> SSEEvent? {
+        let limit = timeouts.firstTokenMilliseconds
+        let byThen = limit.map { min(deadline, .after(milliseconds: $0)) } ?? deadline
+        let message = limit.map { "The first token did not come within \($0)ms" } ?? "The request exceeded the gateway's deadline"
+        var collected: Batch?
+        while true {
+            guard let batch = try await read(by: byThen, message) else {
+                first = collected
+                return collected?.events.first
+            }
+            if var known = collected {
+                var raw = BytesBuilder(capacity: known.raw.count + batch.raw.count)
+                raw.append(known.raw)
+                raw.append(batch.raw)
+                known.raw = raw.finish()
+                known.events += batch.events
+                collected = known
+            } else {
+                collected = batch
+            }
+            if let event = collected?.events.first {
+                first = collected
+                return event
+            }
+        }
+    }
+
+    /// The next batch, which may hold no whole event; nil at the stream's end.
+    func next() async throws(UpstreamFailure) -> Batch? {
+        if let first {
+            self.first = nil
+            return first
+        }
+        let limit = timeouts.betweenTokensMilliseconds
+        let byThen = limit.map { min(deadline, .after(milliseconds: $0)) } ?? deadline
+        return try await read(by: byThen, limit.map { "No token came for \($0)ms" } ?? "The request exceeded the gateway's deadline")
+    }
+
+    private func read(by deadline: Deadline, _ message: String) async throws(UpstreamFailure) -> Batch? {
+        guard !hasEnded else { return nil }
+        var events: [SSEEvent] = []
+        guard let raw = try await source.next(by: deadline, timeoutMessage: message) else {
+            hasEnded = true
+            decoder.finish(into: &events)
+            var canonical = try translate(events)
+            if let translation {
+                guard let last = translation.close() else {
+                    throw UpstreamFailure(.cut, "the upstream's stream ended too early")
+                }
+                canonical += last
+            }
+            return canonical.isEmpty ? nil : Batch(raw: .empty, events: canonical)
+        }
+        do {
+            try withExtendedLifetime(raw) { () throws(SSEDecoder.EventTooLarge) in try decoder.feed(raw.buffer, into: &events) }
+        } catch {
+            throw UpstreamFailure(.invalidAnswer, "an event of the upstream's stream is larger than \(error.limit) bytes")
+        }
+        return Batch(raw: raw, events: try translate(events))
+    }
+
+    private func translate(_ events: [SSEEvent]) throws(UpstreamFailure) -> [SSEEvent] {
+        guard let translation else { return events }
+        var canonical: [SSEEvent] = []
+        for event in events {
+            guard let mapped = translation.map(event) else {
+                throw UpstreamFailure(.invalidAnswer, "an event of the upstream's stream is not valid")
+            }
+            canonical += mapped
+        }
+        return canonical
+    }
+}
+
+extension Worker {
+    /// The head of an event stream has come: waits until its first event shows that it is a good one.
+    func openStream(
+        _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, _ facts: ExchangeFacts
+    ) async throws(UpstreamFailure) -> AttemptResult {
+        var translation: ProviderStream?
+        if !out.isPassthrough, let hookExchange = exchange.providerExchange {
+            hookExchange.prepare(facts, deadline: exchange.deadline)
+            translation = target.provider.openStream(hookExchange)
+        }
+        let stream = OpenStream(
+            head: head, source: source, endpoint: exchange.endpoint, translation: translation, timeouts: target.timeouts,
+            deadline: exchange.deadline)
+        guard let first = try await stream.open() else {
+            throw UpstreamFailure(.invalidAnswer, "the upstream's stream had no events")
+        }
+        if let error = Self.errorInEvent(first) {
+            source.cancel()
+            return .answer(mappedError(UpstreamHead(status: error, headers: head.headers), first.data, exchange, target))
+        }
+        if !first.isDone, !Self.isJSON(first.data) {
+            throw UpstreamFailure(.invalidAnswer, "the upstream's stream holds no JSON")
+        }
+        exchange.record.timeToFirstToken = MonotonicClock.now() - exchange.attemptStarted
+        return .stream(stream)
+    }
+
+    private static func isJSON(_ data: Bytes) -> Bool {
+        withExtendedLifetime(data) {
+            var reader = JSONReader(data.buffer)
+            return (try? reader.skipValue()) != nil && (try? reader.finish()) != nil
+        }
+    }
+
+    /// The status of a stream whose first event is an error: its own where it says one, else 502.
+    private static func errorInEvent(_ event: SSEEvent) -> Int? {
+        guard let range = JSONPointer(["error"]).find(in: event.data.buffer), event.data[range.lowerBound] == UInt8(ascii: "{"),
+            let error = try? JSONValue(parsing: event.data[range])
+        else { return nil }
+        for name in ["status", "code", "status_code"] {
+            if let status = error[name]?.int, (400...599).contains(status) { return status }
+        }
+        switch error["type"]?.string {
+        case "overloaded_error": return 529
+        case "rate_limit_error", "rate_limit_exceeded": return 429
+        case "invalid_request_error": return 400
+        case "authentication_error": return 401
+        default: return 502
+        }
+    }
+}

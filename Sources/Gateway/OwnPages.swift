@@ -1,0 +1,83 @@
+// OwnPages: step 2, what is asked for; and the paths that the gateway answers by itself: health, metrics, models, and those that are
+// reserved for the control plane.
+
+import Config
+import Core
+import HTTPServer
+import PluginHost
+import Telemetry
+import Wire
+
+extension Worker {
+    /// The endpoint, or nil when the exchange was answered here.
+    func serveOwnPage(_ exchange: Exchange) throws(GatewayError) -> Endpoint? {
+        switch try exchange.recognised.get() {
+        case .endpoint(let endpoint): return endpoint
+        case .proxy: return .proxy
+        case .root: answerText("AI Gateway says hey!", exchange)
+        case .health(let health): serve(health, exchange)
+        case .metrics:
+            guard exchange.snapshot.config.metrics.enabled else { throw notFound() }
+            try refuseWebPagesOnOwnPages(exchange)
+            exchange.record.endpoint = "metrics"
+            write(Answer(status: 200, contentType: MetricsExposition.contentType, body: services.metrics.exposition()), exchange)
+        case .reserved(let name):
+            throw GatewayError(
+                .notSupported, status: 501, "\(name) is part of the control plane, which this version of the gateway does not have yet", code: "not_implemented")
+        case .realtime:
+            throw GatewayError(.notSupported, status: 426, "the realtime API needs a WebSocket, which this version of the gateway does not relay")
+        case .methodNotAllowed(let allow):
+            throw GatewayError(.methodNotAllowed, status: 405, "this path takes \(allow)", param: allow)
+        case .notFound: throw notFound()
+        }
+        return nil
+    }
+
+    private func notFound() -> GatewayError { GatewayError(.notFound, status: 404, "Not Found") }
+
+    private func refuseWebPagesOnOwnPages(_ exchange: Exchange) throws(GatewayError) {
+        if exchange.snapshot.config.keys.isEmpty { try refuseWebPages(exchange) }
+    }
+
+    private func answerText(_ text: String, _ exchange: Exchange) {
+        exchange.record.endpoint = "root"
+        write(Answer(status: 200, contentType: "text/plain; charset=utf-8", body: Bytes(text)), exchange)
+    }
+
+    private func serve(_ health: Recognised.Health, _ exchange: Exchange) {
+        exchange.record.endpoint = "health"
+        let isReady = !services.isDraining
+        let status = health == .live || isReady ? 200 : 503
+        let word = status == 200 ? "ok" : "draining"
+        let body = "{\"status\":\"\(word)\",\"version\":\"\(HostVersion.text)\",\"plugins\":\(exchange.snapshot.plugins.libraries.count),\"generation\":\(exchange.snapshot.generation)}"
+        write(Answer(status: status, contentType: "application/json", body: Bytes(body)), exchange)
+    }
+
+    /// GET /v1/models without a provider in the request: what the config can reach. False when a provider is to be asked.
+    func listModels(_ exchange: Exchange) async throws(GatewayError) -> Bool {
+        guard exchange.endpoint == .models else { return false }
+        let headers = exchange.headers
+        guard headers.provider == nil, headers.config == nil, headers.virtualKey == nil else { return false }
+        let config = exchange.snapshot.config
+        var models: [JSONValue] = []
+        var hasOpenEnd = false
+        for provider in config.providers.values.sorted(by: { $0.name < $1.name }) {
+            guard let list = provider.models else {
+                hasOpenEnd = true
+                continue
+            }
+            for model in list {
+                models.append([
+                    "id": .string("@\(provider.name)/\(model)"), "object": "model", "created": 0, "owned_by": .string(provider.provider),
+                ])
+            }
+        }
+        // Providers without a list are asked themselves, when the request would go to one.
+        if models.isEmpty, hasOpenEnd, config.defaults.config != nil || config.defaults.provider != nil || exchange.key?.config != nil {
+            return false
+        }
+        let body = JSONValue.object(JSONObject([("object", "list"), ("data", .array(models))])).bytes
+        write(Answer(status: 200, contentType: "application/json", body: Bytes(body)), exchange)
+        return true
+    }
+}

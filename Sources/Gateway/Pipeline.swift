@@ -1,0 +1,197 @@
+// Pipeline: the data path, readable from top to bottom. Each step is a file named for its verb; "Life of a Request" in the
+// documentation follows this table.
+
+import Config
+import Core
+import HTTPServer
+import Logging
+import PluginHost
+import Routing
+import Telemetry
+import Upstream
+import Wire
+
+extension Worker {
+    /// One exchange, from the complete head (1) to the record (9).
+    func run(_ exchange: Exchange) async {
+        do throws(GatewayError) {
+            // 2. What is asked for; the gateway's own pages end here.
+            guard let endpoint = try serveOwnPage(exchange) else { return record(exchange) }
+            exchange.endpoint = endpoint
+            // 3. Who asks.
+            try authenticate(exchange)
+            // 4. What the config says for it.
+            try readRequest(exchange)
+            if try await listModels(exchange) { return record(exchange) }
+            let plan = try await resolvePlan(exchange)
+            exchange.plan = plan
+            // 5. The deadline; rate limits come with the control plane.
+            admit(exchange)
+            // 6. The operator's mandatory request guards, on what the client sent.
+            if let refusal = try await guardRequest(exchange, plan) {
+                write(refusal, exchange)
+            } else {
+                // 7. Attempts.
+                try await attempt(exchange, plan)
+            }
+        } catch {
+            exchange.record.errorKind = error.kind
+            write(answer(for: error, exchange), exchange)
+            if let detail = error.detail {
+                logger.warning("\(error.message)", metadata: ["detail": "\(detail)", "trace_id": "\(exchange.traceID)"])
+            }
+        }
+        // 9. For refused exchanges, too.
+        record(exchange)
+    }
+
+    private func admit(_ exchange: Exchange) {
+        exchange.deadline = .after(milliseconds: exchange.snapshot.config.limits.requestDeadlineMilliseconds)
+    }
+
+    /// Step 6. The answer when a mandatory guard ends the exchange.
+    private func guardRequest(_ exchange: Exchange, _ plan: Plan) async throws(GatewayError) -> Answer? {
+        guard !plan.mandatoryBefore.isEmpty || !plan.mandatoryAfter.isEmpty else { return nil }
+        try refuseUnscannable(exchange, plan)
+        guard exchange.endpoint.hasSegmentTable else { return nil }
+        let identity = identity(exchange)
+        let outcome = await runGuards(plan.mandatoryBefore, .before, exchange, body: exchange.body) { view in
+            ExchangeFacts(identity: identity, model: exchange.fields?.model, request: view)
+        }
+        try exchange.checkClient()
+        switch outcome {
+        case .proceed(let body):
+            if body != exchange.body { try replaceBody(body, exchange) }
+            return nil
+        case .denied(let answer), .answered(let answer): return answer
+        case .retry: throw GatewayError(.pluginFailed, status: 502, "A mandatory guardrail could not judge this request.", type: "plugin_error")
+        }
+    }
+
+    /// Step 7: attempts, until the router is content or has nothing left.
+    private func attempt(_ exchange: Exchange, _ plan: Plan) async throws(GatewayError) {
+        var router = Router(plan.route, breakers: services.breakers, sticky: services.sticky)
+        let lookup = routingLookup(exchange)
+        var action = try routing { () throws(RoutingError) in try router.start(lookup: lookup, random: &random, now: MonotonicClock.now()) }
+        while case .attempt(let next) = action {
+            await timers.sleep(nanoseconds: next.delay, exchange)
+            try exchange.checkClient()
+            let target = plan.targets[next.target]
+            exchange.begin(next, target)
+            var result = await attempt(exchange, target, next)
+            try exchange.checkClient()
+            var outcome = outcome(of: result)
+            if outcome.verdict == nil, isFailure(result) {
+                let isFinal = router.isLast(after: outcome, now: MonotonicClock.now())
+                await runErrorHooks(exchange, target, next, &result, &outcome, isFinal: isFinal)
+            }
+            let now = MonotonicClock.now()
+            action = try routing { () throws(RoutingError) in try router.finish(outcome, lookup: lookup, random: &random, now: now) }
+            switch action {
+            case .attempt: result.discard()
+            case .finish(let finish):
+                exchange.routeTaken = RouteTaken(path: finish.path, retryCount: finish.retryCount, provider: target.slug)
+                if finish.reason == .retryUnavailable { result = exhausted(result, exchange) }
+                await deliver(result, exchange, target, plan)
+            }
+        }
+    }
+
+    /// A guard did not want the client to have this answer, and there is no other.
+    private func exhausted(_ result: AttemptResult, _ exchange: Exchange) -> AttemptResult {
+        guard case .answer(let answer) = result, answer.isSuccess else { return result }
+        return .answer(self.answer(
+            for: GatewayError(.guardrailDenied, status: 446, Self.denialMessage, type: "hooks_failed"), exchange))
+    }
+
+    private func routing<Value>(_ body: () throws(RoutingError) -> Value) throws(GatewayError) -> Value {
+        do throws(RoutingError) { return try body() } catch {
+            throw GatewayError(.invalidConfig, status: 400, error.message)
+        }
+    }
+
+    private func outcome(of result: AttemptResult) -> AttemptOutcome {
+        switch result {
+        case .answer(let answer):
+            var outcome = AttemptOutcome(status: answer.status)
+            switch answer.failure {
+            case .connect: outcome.failure = .connect
+            case .transport: outcome.failure = .transport
+            case .timeout: outcome.failure = .timeout
+            case nil: break
+            }
+            outcome.retryAfter = retryAfter(answer.headers)
+            return outcome
+        case .retry(_, let target): return AttemptOutcome(status: 446, verdict: .retry(target: target))
+        case .stream, .relay: return AttemptOutcome(status: result.status)
+        }
+    }
+
+    private func isFailure(_ result: AttemptResult) -> Bool {
+        if case .answer(let answer) = result { return !answer.isSuccess && answer.status != 446 }
+        return !(200...299).contains(result.status)
+    }
+
+    private func retryAfter(_ headers: [(name: String, value: String)]) -> RetryAfter? {
+        func value(_ name: StaticString) -> String? { headers.first { $0.name.equalsIgnoringCase(name) }?.value }
+        let plain = value("retry-after")
+        let milliseconds = value("retry-after-ms")
+        let microsoft = value("x-ms-retry-after-ms")
+        guard plain != nil || milliseconds != nil || microsoft != nil else { return nil }
+        return RetryAfter(milliseconds: milliseconds, microsoftMilliseconds: microsoft, secondsOrDate: plain, receivedAt: WallClock.now())
+    }
+
+    private func routingLookup(_ exchange: Exchange) -> RoutingLookup {
+        let body = exchange.body
+        let metadata = exchange.metadata
+        let path = exchange.pathText
+        return { root, names in
+            switch root {
+            case "metadata":
+                guard names.count == 1 else { return nil }
+                return metadata.first { $0.key == names[0] }.map { .string($0.value) }
+            case "params":
+                guard let range = JSONPointer(names).find(in: body.buffer) else { return nil }
+                return try? JSONValue(parsing: body[range])
+            case "url": return names == ["pathname"] ? .string(path) : nil
+            default: return nil
+            }
+        }
+    }
+}
+
+/// What the response headers say of the route.
+struct RouteTaken {
+    var path: String
+    var retryCount: Int
+    var provider: String
+}
+
+/// How one attempt came out.
+enum AttemptResult {
+    /// A whole answer, good or bad.
+    case answer(Answer)
+    /// A guard wants another attempt; the answer stands if there is none.
+    case retry(Answer, target: String?)
+    /// A canonical event stream whose first event has come.
+    case stream(OpenStream)
+    /// A body that is passed on unread.
+    case relay(OpenRelay)
+
+    var status: Int {
+        switch self {
+        case .answer(let answer), .retry(let answer, _): answer.status
+        case .stream(let stream): stream.status
+        case .relay(let relay): relay.head.status
+        }
+    }
+
+    /// The answer is not wanted: its connection is closed.
+    func discard() {
+        switch self {
+        case .answer, .retry: break
+        case .stream(let stream): stream.source.cancel()
+        case .relay(let relay): relay.transfer.cancel()
+        }
+    }
+}

@@ -1,0 +1,382 @@
+// PlanBuilder: from configs and headers to a Plan, with its plugin instances. Runs on the control thread.
+
+import Config
+import Core
+import JSONSchema
+import PluginHost
+import Routing
+import Upstream
+import Wire
+
+struct PlanBuilder {
+    private let snapshot: GatewaySnapshot
+    private let allowInline: AllowInline
+    private let keyConfig: String?
+
+    init(_ snapshot: GatewaySnapshot, allowInline: AllowInline, keyConfig: String?) {
+        self.snapshot = snapshot
+        self.allowInline = allowInline
+        self.keyConfig = keyConfig
+    }
+
+    private var file: ConfigSnapshot { snapshot.config }
+
+    func plan(for inputs: PlanInputs) throws(GatewayError) -> Plan {
+        let config = try requestConfig(inputs)
+        var targets: [Target] = []
+        let node = try routeNode(config.root, inputs, config, &targets)
+        let identity: String =
+            switch config.origin {
+            case .file(let name): "file:" + name
+            case .request: "request:" + (inputs.config ?? "") + (inputs.provider ?? "")
+            }
+        let route: Route
+        do throws(RoutingError) { route = try Route(node, identity: identity) } catch {
+            throw GatewayError(.invalidConfig, status: 400, error.message)
+        }
+        return Plan(
+            route: route, targets: targets, mandatoryBefore: try stages(file.defaults.inputGuards, isInline: false),
+            mandatoryAfter: try stages(file.defaults.outputGuards, isInline: false))
+    }
+
+    // MARK: Which config
+
+    private func requestConfig(_ inputs: PlanInputs) throws(GatewayError) -> RequestConfig {
+        let name: String?
+        if let given = inputs.config, !given.isEmpty {
+            if given.first(where: { !$0.isWhitespace }) == "{" {
+                guard allowInline.config else { throw blocked("inline_config_blocked", "configs are not taken from requests here: name one of the gateway's", "x-portkey-config") }
+                return try parse(given, inputs)
+            }
+            name = given
+        } else {
+            name = keyConfig ?? (inputs.provider == nil && inputs.virtualKey == nil && inputs.modelProvider == nil ? file.defaults.config : nil)
+        }
+        guard let name else { return try parse("{}", inputs) }
+        guard let config = file.configs[name] else {
+            throw GatewayError(.invalidConfig, status: 400, "Invalid config passed. You need to pass a valid json, or the name of a config of this gateway; there is none named \(name)")
+        }
+        return try applyHeaders(to: config, inputs)
+    }
+
+    private func headerOptions(_ inputs: PlanInputs) throws(GatewayError) -> HeaderOptions {
+        var options = HeaderOptions()
+        if let host = inputs.customHost, !host.isEmpty {
+            guard allowInline.customHost else { throw blocked("inline_custom_host_blocked", "custom hosts are not taken from requests here", "x-portkey-custom-host") }
+            do throws(AddressRefusal) { _ = try snapshot.addressPolicy.checkURL(host) } catch {
+                throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
+            }
+            options.customHost = host
+        }
+        if let timeout = inputs.requestTimeout {
+            guard let milliseconds = Int(timeout), milliseconds > 0 else {
+                throw GatewayError(.invalidRequest, status: 400, "x-portkey-request-timeout must be a whole number of milliseconds")
+            }
+            options.requestTimeoutMilliseconds = milliseconds
+        }
+        if let list = inputs.forwardHeaders, !list.isEmpty {
+            guard allowInline.forwardHeaders else { throw blocked("inline_forward_headers_blocked", "forward headers are not taken from requests here", "x-portkey-forward-headers") }
+            options.forwardHeaders = try list.split(separator: ",").map { part throws(GatewayError) -> String in
+                let name = part.trimmed.lowercased().replacing("_", with: "-")
+                if name == "x-portkey-forward-headers" {
+                    throw GatewayError(.invalidRequest, status: 400, "forward_headers must not contain the 'x-portkey-forward-headers' header")
+                }
+                return name
+            }
+        }
+        if let strict = inputs.strict { options.strictOpenAICompliance = strict.lowercased() != "false" }
+        if let cache = inputs.cache { options.cache = try cacheHeader(cache) }
+        options.defaultInputGuardrails = try guardHeader(inputs.inputGuardrails, "x-portkey-default-input-guardrails")
+        options.defaultOutputGuardrails = try guardHeader(inputs.outputGuardrails, "x-portkey-default-output-guardrails")
+        return options
+    }
+
+    private func cacheHeader(_ text: String) throws(GatewayError) -> CacheConfig? {
+        if let mode = CacheConfig.Mode(rawValue: text) { return CacheConfig(mode: mode) }
+        guard let json = try? JSONValue(parsing: text), let mode = json["mode"]?.string.flatMap(CacheConfig.Mode.init(rawValue:)) else {
+            throw GatewayError(.invalidRequest, status: 400, "x-portkey-cache must be simple, semantic, or a JSON object with a mode")
+        }
+        return CacheConfig(mode: mode, maximumAgeSeconds: json["max_age"]?.int)
+    }
+
+    /// A JSON array; what is not JSON (as SDKs send Python lists of names) is taken for a list of names.
+    private func guardHeader(_ text: String?, _ header: String) throws(GatewayError) -> JSONValue? {
+        guard let text, !text.isEmpty else { return nil }
+        if let json = try? JSONValue(parsing: text) { return json }
+        if let json = try? JSONValue(parsing: text.replacing("'", with: "\"")) { return json }
+        throw GatewayError(.invalidRequest, status: 400, "\(header) must be a JSON array")
+    }
+
+    private func parse(_ text: String, _ inputs: PlanInputs) throws(GatewayError) -> RequestConfig {
+        let document: JSONValue
+        do throws(JSONError) { document = try JSONValue(parsing: text) } catch {
+            throw GatewayError(
+                .invalidConfig, status: 400, "Invalid config passed. You need to pass a valid json (x-portkey-config: \(error.reason) at byte \(error.offset))")
+        }
+        let headers = try headerOptions(inputs)
+        do throws(RequestConfigError) {
+            return try RequestConfig(parsing: document, in: file, headers: headers, knownProviders: snapshot.plugins.providerSlugs)
+        } catch {
+            throw GatewayError(.invalidConfig, status: 400, error.message, errors: error.errors)
+        }
+    }
+
+    private func applyHeaders(to config: RequestConfig, _ inputs: PlanInputs) throws(GatewayError) -> RequestConfig {
+        let options = try headerOptions(inputs)
+        if options.customHost != nil {
+            throw GatewayError(
+                .invalidRequest, status: 400,
+                "x-portkey-custom-host cannot be combined with a config of this gateway: its credentials go only to the hosts they were configured for")
+        }
+        do throws(RequestConfigError) { return try config.applying(options, in: file) } catch {
+            throw GatewayError(.invalidConfig, status: 400, error.message, errors: error.errors)
+        }
+    }
+
+    private func blocked(_ code: String, _ message: String, _ field: String) -> GatewayError {
+        GatewayError(.invalidRequest, status: 400, message, code: code, param: field)
+    }
+
+    // MARK: The tree
+
+    private func routeNode(
+        _ node: ConfigNode, _ inputs: PlanInputs, _ config: RequestConfig, _ targets: inout [Target]
+    ) throws(GatewayError) -> Route.Node {
+        switch node {
+        case .target(let target):
+            targets.append(try self.target(target, inputs, config))
+            return .leaf(targets.count - 1, name: target.name, weight: target.weight, retry: try retry(target.retry))
+        case .strategy(let strategy):
+            var children: [Route.Node] = []
+            for child in strategy.children { children.append(try routeNode(child, inputs, config, &targets)) }
+            return .strategy(
+                try self.strategy(strategy), name: strategy.name, weight: strategy.weight,
+                breaker: strategy.circuitBreaker.map(breaker), children)
+        }
+    }
+
+    private func retry(_ config: RetryConfig?) throws(GatewayError) -> RetryPolicy {
+        guard let config else { return .none }
+        do throws(RoutingError) {
+            return try RetryPolicy(
+                attempts: config.attempts, onStatusCodes: config.onStatusCodes.map(Set.init), usesRetryAfter: config.useRetryAfterHeader)
+        } catch {
+            throw GatewayError(.invalidConfig, status: 400, error.message)
+        }
+    }
+
+    private func breaker(_ config: CircuitBreakerConfig) -> BreakerPolicy {
+        BreakerPolicy(
+            failureThreshold: config.failureThreshold, failurePercentage: config.failureThresholdPercentage,
+            minimumRequests: config.minimumRequests ?? 0, cooldown: config.cooldownMilliseconds,
+            failureStatusCodes: config.failureStatusCodes.map(Set.init))
+    }
+
+    private func strategy(_ config: StrategyConfig) throws(GatewayError) -> Route.Strategy {
+        switch config.mode {
+        case .single: return .single
+        case .fallback: return .fallback(onStatusCodes: config.onStatusCodes.map(Set.init))
+        case .loadbalance:
+            return .loadbalance(sticky: config.sticky.map { StickyPolicy(hashFields: $0.hashFields, ttl: $0.seconds) })
+        case .conditional:
+            do throws(RoutingError) {
+                var cases: [Route.Case] = []
+                for (index, condition) in config.conditions.enumerated() {
+                    let pointer = config.pointer / "strategy" / "conditions" / index / "query"
+                    cases.append(Route.Case(try Condition(condition.query, at: pointer), then: condition.then))
+                }
+                return .conditional(cases, default: config.defaultTarget)
+            } catch {
+                throw GatewayError(.invalidConfig, status: 400, error.message)
+            }
+        }
+    }
+
+    // MARK: A target
+
+    /// Where a target's provider comes from.
+    private struct Source {
+        var slug: String
+        var named: ProviderConfig?
+    }
+
+    private func target(_ config: TargetConfig, _ inputs: PlanInputs, _ whole: RequestConfig) throws(GatewayError) -> Target {
+        let source = try source(config, inputs, whole)
+        guard let descriptor = snapshot.plugins.provider(source.slug) else {
+            throw GatewayError(
+                .invalidConfig, status: 400, "Invalid provider passed: no plugin speaks for \(source.slug)",
+                errors: ["path: \((config.pointer / "provider").tokens.joined(separator: ",")), message: no plugin speaks for \(source.slug)"])
+        }
+        let isClients = whole.origin == .request
+        let customHost = config.customHost
+        if source.named != nil, customHost != nil {
+            throw GatewayError(
+                .invalidConfig, status: 400, "a custom host cannot be combined with \(source.named.map { "@" + $0.name } ?? ""): its credential goes only to the host it was configured for")
+        }
+        var options = source.named?.options ?? JSONObject()
+        if let base = source.named?.baseURL { options["base_url"] = .string(base) }
+        if let customHost { options["custom_host"] = .string(customHost) }
+        for member in config.options.members where source.named == nil || !isClients || Self.isHarmless(member.key) { options[member.key] = member.value }
+        for option in inputs.options where source.named == nil || Self.isHarmless(option.name) { options[option.name] = .string(option.value) }
+        let isStrict = config.strictOpenAICompliance ?? true
+        options["strict_open_ai_compliance"] = .bool(isStrict)
+        var overrides = config.overrideParams
+        if let model = overrides["model"]?.string, let split = ModelName.split(model) { overrides["model"] = .string(split.model) }
+        let before = try stages(config.beforeGuards, isInline: isClients)
+        let after = try stages(config.afterGuards, isInline: isClients)
+        return Target(
+            path: config.path, slug: source.slug, provider: try provider(descriptor, options, config),
+            credential: credential(source, config), secrets: secrets(source.named),
+            isChecked: isClients && source.named == nil && (customHost != nil || Self.namesHost(options)),
+            defaultModel: options["model"]?.string, allowedModels: source.named?.models.map(Set.init),
+            shape: ParameterShape(defaults: config.defaultParams, overrides: overrides, drops: config.dropParams), before: before,
+            after: after, onError: (before + after).flatMap(\.uses).filter { $0.check.hooks.contains(.error) },
+            cache: config.cache.map { CachePolicy(isSemantic: $0.mode == .semantic, maximumAgeSeconds: $0.maximumAgeSeconds ?? file.cache.maximumAgeSeconds) },
+            requestTimeoutMilliseconds: config.requestTimeoutMilliseconds ?? source.named?.requestTimeoutMilliseconds,
+            timeouts: merged(config.timeouts, source.named?.timeouts), forwardHeaders: config.forwardHeaders, isStrict: isStrict)
+    }
+
+    private func merged(_ own: TokenTimeouts, _ named: TokenTimeouts?) -> TokenTimeouts {
+        var result = own
+        result.firstTokenMilliseconds = own.firstTokenMilliseconds ?? named?.firstTokenMilliseconds
+        result.betweenTokensMilliseconds = own.betweenTokensMilliseconds ?? named?.betweenTokensMilliseconds
+        return result
+    }
+
+    /// Options of a request that cannot move a stored credential to another host.
+    private static func isHarmless(_ name: String) -> Bool {
+        name.hasPrefix("anthropic_") || name == "openai_beta" || name == "strict_open_ai_compliance"
+    }
+
+    /// Options from which an adapter makes a host: those of a request are checked like a custom host.
+    private static func namesHost(_ options: JSONObject) -> Bool {
+        options.keys.contains { $0.hasSuffix("_url") || $0.hasSuffix("_host") || $0.hasSuffix("resource_name") || $0.hasSuffix("endpoint_name") }
+    }
+
+    private func source(_ config: TargetConfig, _ inputs: PlanInputs, _ whole: RequestConfig) throws(GatewayError) -> Source {
+        if let name = config.namedProvider { return try named(name, at: config) }
+        if let slug = config.provider { return try own(slug, whole, named: false) }
+        // The config has features only: the request names the provider.
+        if let model = inputs.modelProvider { return try reference(model, config, whole) }
+        if let provider = inputs.provider, !provider.isEmpty { return try reference(provider, config, whole) }
+        if let key = inputs.virtualKey, !key.isEmpty { return try named(key.hasPrefix("@") ? String(key.dropFirst()) : key, at: config) }
+        if let name = file.defaults.provider { return try named(name, at: config) }
+        throw GatewayError(
+            .invalidRequest, status: 400,
+            inputs.config == nil
+                ? "Either x-portkey-config or x-portkey-provider header is required"
+                : "Either x-portkey-provider needs to be passed. Or the x-portkey-config header should have a valid config with provider details in it.")
+    }
+
+    private func reference(_ text: String, _ config: TargetConfig, _ whole: RequestConfig) throws(GatewayError) -> Source {
+        text.hasPrefix("@") ? try named(String(text.dropFirst()), at: config) : try own(text, whole, named: true)
+    }
+
+    private func named(_ name: String, at config: TargetConfig) throws(GatewayError) -> Source {
+        guard let provider = file.providers[name] else {
+            throw GatewayError(.invalidConfig, status: 400, "Invalid provider passed: there is no provider named @\(name)")
+        }
+        return Source(slug: provider.provider, named: provider)
+    }
+
+    private func own(_ slug: String, _ whole: RequestConfig, named: Bool) throws(GatewayError) -> Source {
+        if whole.origin == .request, !allowInline.provider {
+            throw blocked("inline_provider_blocked", "providers are not taken from requests here: use @name", "x-portkey-provider")
+        }
+        if snapshot.plugins.provider(slug) == nil {
+            throw GatewayError(.invalidRequest, status: 400, "Invalid provider passed: there is no provider \(slug)")
+        }
+        return Source(slug: slug, named: nil)
+    }
+
+    private func credential(_ source: Source, _ config: TargetConfig) -> Target.Credential {
+        if let named = source.named { return named.apiKey.map { .configured($0) } ?? .none }
+        return config.apiKey.map { .configured($0) } ?? .client
+    }
+
+    private func secrets(_ named: ProviderConfig?) -> [String: String] {
+        guard let named else { return [:] }
+        var secrets: [String: String] = [:]
+        for name in named.secretOptions { secrets[name] = named.options[name]?.string }
+        return secrets
+    }
+
+    private func provider(_ descriptor: ProviderDescriptor, _ options: JSONObject, _ config: TargetConfig) throws(GatewayError) -> ProviderInstance {
+        do throws(PluginCreationError) {
+            let instance = try PluginInstance.create(
+                library: descriptor.library, interface: .provider, id: descriptor.slug, check: nil,
+                config: .object(JSONObject([("description", descriptor.manifest.document), ("target", .object(options))])),
+                services: snapshot.services)
+            return ProviderInstance(instance: instance, descriptor: descriptor)
+        } catch {
+            throw GatewayError(
+                .invalidConfig, status: 400, "Invalid config passed",
+                errors: error.errors.map { "path: \(Self.path(config.pointer))\($0.pointer), message: \($0.message)" })
+        }
+    }
+
+    // MARK: Guards
+
+    private static func path(_ pointer: JSONPointer) -> String { pointer.tokens.joined(separator: ",") }
+
+    private func stages(_ groups: [GuardGroup], isInline: Bool) throws(GatewayError) -> [GuardStage] {
+        var stages: [GuardStage] = []
+        for group in groups {
+            var uses: [GuardUse] = []
+            if group.kind != nil {
+                for check in group.checks where check.isEnabled { uses.append(try use(check, group)) }
+            }
+            stages.append(GuardStage(group, uses: uses))
+        }
+        return stages
+    }
+
+    private func use(_ check: GuardCheck, _ group: GuardGroup) throws(GatewayError) -> GuardUse {
+        guard let found = snapshot.plugins.check(check.id) else {
+            throw refused(check, group, [("", "no plugin has the check \(check.id)\(snapshot.plugins.suggestion(for: check.id))")])
+        }
+        let id = found.library.manifest.id + "." + found.check.id
+        if group.origin == .request, !allowInline.allows(check: id) {
+            throw GatewayError(.invalidConfig, status: 400, "the check \(check.id) may not be used by configs of requests here", code: "inline_plugin_blocked")
+        }
+        let parameters = check.parameters.isNull ? JSONValue.object(JSONObject()) : check.parameters
+        if let violations = found.check.schema?.validate(parameters), !violations.isEmpty {
+            throw refused(check, group, violations.map { ($0.instance.description, $0.message) })
+        }
+        let instance: PluginInstance
+        do throws(PluginCreationError) {
+            instance = try PluginInstance.create(
+                library: found.library, interface: .hooks, id: found.check.id, check: found.check, config: parameters,
+                services: snapshot.services)
+        } catch {
+            throw refused(check, group, error.errors.map { ($0.pointer, $0.message) })
+        }
+        let settings = file.plugins.settings[found.library.manifest.id]
+        let manifest = found.library.manifest.defaults
+        func policy(_ own: FailurePolicy?, _ manifest: String?) -> FailurePolicy {
+            own ?? file.defaults.onFailure ?? manifest.flatMap(FailurePolicy.init(rawValue:)) ?? (group.deny ? .closed : .open)
+        }
+        return GuardUse(
+            instance: instance, check: found.check, id: check.id,
+            timeoutMilliseconds: settings?.timeoutMilliseconds ?? manifest.timeoutMilliseconds ?? 5_000,
+            onFailure: policy(settings?.onFailure, manifest.onFailure),
+            onTimeout: policy(settings?.onTimeout ?? settings?.onFailure, manifest.onTimeout ?? manifest.onFailure),
+            failsOnError: parameters["failOnError"]?.bool ?? false, presentsLastOnly: parameters["scope"]?.string == "last",
+            denies: group.deny)
+    }
+
+    private func refused(_ check: GuardCheck, _ group: GuardGroup, _ reasons: [(pointer: String, message: String)]) -> GatewayError {
+        GatewayError(
+            .invalidConfig, status: 400, "Invalid config passed",
+            errors: reasons.map { "path: \(Self.path(check.pointer))\($0.pointer.replacing("/", with: ",")), message: \($0.message)" })
+    }
+}
+
+extension Substring {
+    var trimmed: Substring {
+        var text = self
+        while let first = text.first, first.isWhitespace { text.removeFirst() }
+        while let last = text.last, last.isWhitespace { text.removeLast() }
+        return text
+    }
+}

@@ -1,0 +1,86 @@
+// PluginFetching: gh.http/1 over the gateway's own upstream client: checked addresses, bounded answers, a deadline.
+
+import Core
+import NIOCore
+import PluginHost
+import Synchronization
+import Upstream
+
+final class PluginFetching: PluginFetcher {
+    /// An answer to a plugin larger than this is refused.
+    private static let answerLimit = 4 << 20
+
+    private let workers = Mutex<[Worker]>([])
+    private let next = Atomic<Int>(0)
+
+    func use(_ workers: [Worker]) { self.workers.withLock { $0 = workers } }
+
+    func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
+        let workers = workers.withLock { $0 }
+        // A plugin that fetches from inside a hook is on a loop already: that one serves it without a hop.
+        let worker = workers.first { $0.loop.inEventLoop } ?? workers[next.wrappingAdd(1, ordering: .relaxed).oldValue % max(workers.count, 1)]
+        let job = FetchJob(request, done)
+        // Not at once, even on this loop: done must never run inside fetch().
+        worker.loop.execute { worker.run(job) }
+        return { worker.loop.execute { job.cancel() } }
+    }
+
+    static func limit() -> Int { answerLimit }
+}
+
+/// One fetch. Confined to its loop once it runs.
+final class FetchJob: @unchecked Sendable {
+    let request: PluginFetch
+    private let done: @Sendable (PluginFetchAnswer) -> Void
+    private var transfer: Transfer?
+    private var isCancelled = false
+
+    init(_ request: PluginFetch, _ done: @escaping @Sendable (PluginFetchAnswer) -> Void) {
+        self.request = request
+        self.done = done
+    }
+
+    func cancel() {
+        isCancelled = true
+        transfer?.cancel()
+    }
+
+    fileprivate func perform(_ client: UpstreamClient, _ policy: AddressPolicy, _ connect: any ConnectPolicy) async {
+        done(await answer(client, policy, connect))
+    }
+
+    private func answer(_ client: UpstreamClient, _ policy: AddressPolicy, _ connect: any ConnectPolicy) async -> PluginFetchAnswer {
+        func failed(_ reason: String) -> PluginFetchAnswer { PluginFetchAnswer(status: 0, headers: [], body: .empty, error: reason) }
+        if isCancelled { return failed("cancelled") }
+        do throws(AddressRefusal) { _ = try policy.checkURL(request.url) } catch { return failed(error.message) }
+        do throws(UpstreamFailure) {
+            let transfer = try client.send(
+                UpstreamRequest(
+                    method: request.method, url: request.url, headers: request.headers,
+                    body: request.body.isEmpty ? .none : .bytes(request.body), isChecked: true, answerLimit: PluginFetching.limit()),
+                policy: connect)
+            self.transfer = transfer
+            let head = try await transfer.head(by: request.deadline, timeoutMessage: "no answer in time")
+            let body = try await transfer.body(by: request.deadline, timeoutMessage: "no answer in time")
+            return PluginFetchAnswer(status: head.status, headers: head.headers, body: body)
+        } catch {
+            transfer?.cancel()
+            return failed(error.message)
+        }
+    }
+}
+
+extension Worker {
+    /// On the loop's thread.
+    nonisolated func run(_ job: FetchJob) {
+        assumeIsolated { worker in
+            let client = worker.upstream
+            let snapshot = worker.snapshot
+            Task.immediate(executorPreference: worker.executor) { await worker.perform(job, client, snapshot) }
+        }
+    }
+
+    private func perform(_ job: FetchJob, _ client: UpstreamClient, _ snapshot: GatewaySnapshot) async {
+        await job.perform(client, snapshot.fetchPolicy(for: job.request), snapshot.connectPolicy(for: job.request))
+    }
+}

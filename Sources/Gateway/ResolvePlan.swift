@@ -1,0 +1,129 @@
+// ResolvePlan: step 4, what the config says for this request. Plans are kept by what they were made from, so that the second
+// request that says the same pays a look-up.
+
+import Config
+import Core
+import PluginHost
+import Synchronization
+import Wire
+
+/// Everything of a request that a plan depends on. Credentials and metadata are not among it.
+struct PlanInputs: Hashable, Sendable {
+    /// JSON, or the name of a config of the file.
+    var config: String?
+    /// The name of the gateway key: its `allow_inline` counts.
+    var key: String?
+    var provider: String?
+    var virtualKey: String?
+    /// "name" of a body model "@name/model", or the provider of "provider/model".
+    var modelProvider: String?
+    var customHost: String?
+    var forwardHeaders: String?
+    var requestTimeout: String?
+    var strict: String?
+    var cache: String?
+    var inputGuardrails: String?
+    var outputGuardrails: String?
+    var options: [Option] = []
+
+    struct Option: Hashable, Sendable {
+        var name: String
+        var value: String
+    }
+}
+
+/// Plans by their inputs: bounded, least recently used out first. Shared by all loops.
+final class PlanCache: Sendable {
+    private struct State {
+        var plans: [PlanInputs: (plan: Plan, used: UInt64)] = [:]
+        var clock: UInt64 = 0
+    }
+    private let state = Mutex(State())
+    private let limit: Int
+
+    init(limit: Int) { self.limit = max(1, limit) }
+
+    func find(_ inputs: PlanInputs) -> Plan? {
+        state.withLock { state in
+            guard let index = state.plans.index(forKey: inputs) else { return nil }
+            state.clock += 1
+            state.plans.values[index].used = state.clock
+            return state.plans.values[index].plan
+        }
+    }
+
+    func keep(_ plan: Plan, for inputs: PlanInputs) {
+        // What falls out is released outside of the lock: instances are destroyed with the last plan that has them.
+        let dropped = state.withLock { state -> [Plan] in
+            state.clock += 1
+            state.plans[inputs] = (plan, state.clock)
+            guard state.plans.count > limit else { return [] }
+            // A tenth at a time, so that the sort is paid for by many requests.
+            let oldest = state.plans.sorted { $0.value.used < $1.value.used }.prefix(max(1, limit / 10))
+            return oldest.compactMap { state.plans.removeValue(forKey: $0.key)?.plan }
+        }
+        withExtendedLifetime(dropped) {}
+    }
+
+    var count: Int { state.withLock { $0.plans.count } }
+}
+
+extension Worker {
+    func resolvePlan(_ exchange: Exchange) async throws(GatewayError) -> Plan {
+        let inputs = planInputs(exchange)
+        let snapshot = exchange.snapshot
+        if let plan = snapshot.plans.find(inputs) { return plan }
+        // Instances are made on the control thread, off the loop, with a deadline of their own.
+        let allowInline = exchange.key?.allowInline ?? snapshot.config.allowInline
+        let keyConfig = exchange.key?.config
+        let result = await ControlThread.call { () -> Result<Plan, GatewayError> in
+            do throws(GatewayError) {
+                let plan = try PlanBuilder(snapshot, allowInline: allowInline, keyConfig: keyConfig).plan(for: inputs)
+                snapshot.plans.keep(plan, for: inputs)
+                return .success(plan)
+            } catch {
+                return .failure(error)
+            }
+        }
+        try exchange.checkClient()
+        return try result.get()
+    }
+
+    private func planInputs(_ exchange: Exchange) -> PlanInputs {
+        let headers = exchange.headers
+        var inputs = PlanInputs()
+        inputs.config = headers.config
+        inputs.key = exchange.key?.name
+        inputs.provider = headers.provider
+        inputs.virtualKey = headers.virtualKey
+        inputs.customHost = headers.customHost
+        inputs.forwardHeaders = headers.forwardHeaders
+        inputs.requestTimeout = headers.requestTimeout
+        inputs.strict = headers.strict
+        inputs.cache = headers.cache
+        inputs.inputGuardrails = headers.defaultInputGuardrails
+        inputs.outputGuardrails = headers.defaultOutputGuardrails
+        if !headers.options.isEmpty {
+            inputs.options = headers.options.map { PlanInputs.Option(name: $0.name, value: $0.value) }.sorted { $0.name < $1.name }
+        }
+        if let model = exchange.fields?.model, let split = splitModel(model, headers, exchange) {
+            inputs.modelProvider = split.provider
+            exchange.modelWithoutPrefix = split.model
+        }
+        return inputs
+    }
+
+    /// "@name/model"; or "provider/model" where nothing else names a provider and the provider is a known one.
+    private func splitModel(_ model: String, _ headers: RequestHeaders, _ exchange: Exchange) -> (provider: String, model: String)? {
+        if model.hasPrefix("@") { return ModelName.split(model).map { ("@" + $0.provider, $0.model) } }
+        guard headers.config == nil, headers.provider == nil, headers.virtualKey == nil, exchange.key?.config == nil,
+            exchange.snapshot.config.defaults.config == nil, exchange.snapshot.config.defaults.provider == nil,
+            let slash = model.firstIndex(of: "/")
+        else { return nil }
+        let provider = String(model[..<slash])
+        let rest = String(model[model.index(after: slash)...])
+        if exchange.snapshot.config.providers[provider] != nil { return ("@" + provider, rest) }
+        if exchange.snapshot.plugins.provider(provider) != nil { return (provider, rest) }
+        return nil
+    }
+}

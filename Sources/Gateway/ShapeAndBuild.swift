@@ -1,0 +1,148 @@
+// ShapeAndBuild: steps 7a and 7e (first half): the body as the target wants it, and the upstream request that its adapter makes.
+
+import Config
+import Core
+import HTTPServer
+import Logging
+import PluginHost
+import Upstream
+import Wire
+
+extension Worker {
+    /// 7a. The body with the target's parameters, or the client's own bytes when nothing is to be changed.
+    func shape(_ exchange: Exchange, _ target: Target) throws(GatewayError) -> Bytes {
+        guard exchange.endpoint.hasSegmentTable else { return exchange.body }
+        var model: String?
+        if let override = exchange.modelWithoutPrefix { model = override }
+        if exchange.fields?.model == nil || exchange.fields?.model == "portkey-default" {
+            model = target.defaultModel
+            if model == nil, exchange.fields?.model == "portkey-default", !target.shape.overrides("model") {
+                throw GatewayError(.invalidRequest, status: 400, "no model is named: neither by the request nor for \(target.path)", param: "model")
+            }
+        }
+        if model == nil, target.shape.isEmpty { return exchange.body }
+        do {
+            return try target.shape.apply(to: exchange.body, model: model)
+        } catch {
+            throw GatewayError(.invalidRequest, status: 400, "the request body is not a JSON object")
+        }
+    }
+
+    /// What hooks and adapters see during an attempt.
+    func attemptFacts(_ exchange: Exchange, _ target: Target, model: String?, number: Int) -> (BodyView) -> ExchangeFacts {
+        let identity = identity(exchange)
+        return { view in
+            ExchangeFacts(
+                identity: identity, model: model, request: view, provider: target.slug, target: target.path, attempt: number,
+                attemptCount: number)
+        }
+    }
+
+    /// 7e. The upstream request of one attempt.
+    func build(
+        _ exchange: Exchange, _ target: Target, body: Bytes, facts: ExchangeFacts
+    ) throws(GatewayError) -> OutgoingRequest {
+        guard target.provider.descriptor.support(for: exchange.endpoint) != nil else {
+            throw GatewayError(
+                .notSupported, status: 501, "\(exchange.endpoint.portkeyFunction) is not supported by \(target.slug)")
+        }
+        let credential: String? =
+            switch target.credential {
+            case .client: exchange.clientCredential
+            case .configured(let secret): secret.reveal()
+            case .none: nil
+            }
+        let out = OutgoingRequest(method: exchange.client.head.method) { reference in
+            reference == "api_key" ? credential : target.secrets[reference]
+        }
+        let hookExchange = HookExchange(instance: target.provider.instance, facts: facts)
+        hookExchange.prepare(facts, deadline: exchange.deadline)
+        switch target.provider.build(hookExchange, out) {
+        case .proceed: break
+        case .deny(let denial):
+            throw GatewayError(
+                .invalidRequest, status: denial.status == 0 ? 400 : denial.status, denial.message ?? "the request cannot be sent to \(target.slug)",
+                code: denial.code)
+        case .answer, .retry, .fail, .timeout:
+            throw GatewayError(
+                .pluginFailed, status: 502, "The adapter of \(target.slug) failed (trace id \(exchange.traceID)).", type: "plugin_error",
+                detail: "build of \(target.slug) gave no request")
+        }
+        if !out.droppedParameters.isEmpty {
+            exchange.droppedParameters = out.droppedParameters
+            logger.info(
+                "parameters were not carried", metadata: ["provider": "\(target.slug)", "parameters": "\(out.droppedParameters)", "trace_id": "\(exchange.traceID)"])
+        }
+        exchange.providerExchange = hookExchange
+        return out
+    }
+
+    /// The request as it goes out: the adapter's headers, over those of the client that the endpoint lets through.
+    func upstreamRequest(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes) throws(GatewayError) -> UpstreamRequest {
+        var headers = clientHeaders(exchange, target)
+        for (name, value) in out.headers {
+            let lower = name.lowercased()
+            // Forwarded headers replace the adapter's own, credentials among them: that is what listing them means.
+            if target.forwardHeaders.contains(lower), headers.contains(where: { $0.name.lowercased() == lower }) { continue }
+            headers.removeAll { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == lower }
+            headers.append((name, value))
+        }
+        if !headers.contains(where: { $0.name.equalsIgnoringCase("user-agent") }) {
+            headers.append(("user-agent", "gatehouse/" + HostVersion.text))
+        }
+        if exchange.isStream { headers.append(("accept-encoding", "identity")) }
+        let hasBody = !body.isEmpty || out.body != nil
+        if hasBody, !headers.contains(where: { $0.name.equalsIgnoringCase("content-type") }) {
+            headers.append(("content-type", exchange.headers.contentType ?? "application/json"))
+        }
+        var requestBody = UpstreamRequest.Body.none
+        if let upload = exchange.upload {
+            requestBody = .stream(upload)
+        } else if hasBody || out.method == "POST" || out.method == "PUT" || out.method == "PATCH" {
+            requestBody = .bytes(out.body ?? body)
+        }
+        if target.isChecked {
+            do {
+                _ = try exchange.snapshot.addressPolicy.checkURL(out.url)
+            } catch {
+                throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
+            }
+        }
+        let limit = exchange.endpoint == .proxy ? 0 : exchange.snapshot.config.limits.upstreamBodyBytes
+        return UpstreamRequest(
+            method: out.method, url: out.url, headers: headers, body: requestBody, isChecked: target.isChecked,
+            answerLimit: exchange.isStream ? 0 : limit)
+    }
+
+    private func clientHeaders(_ exchange: Exchange, _ target: Target) -> [(name: String, value: String)] {
+        let isProxy = exchange.endpoint == .proxy || exchange.endpoint == .models
+        // Headers of the format that the client speaks, where the provider speaks it, too.
+        let prefix: StaticString = exchange.endpoint == .messages ? "anthropic-" : "openai-"
+        let isNative = target.provider.descriptor.support(for: exchange.endpoint) == .native
+        return exchange.client.head.headers.filter { header in
+            let name = header.name
+            if !target.forwardHeaders.isEmpty, target.forwardHeaders.contains(name.lowercased().replacing("_", with: "-")) { return true }
+            if isProxy { return Self.isProxied(name) }
+            return isNative && name.hasPrefixIgnoringCase(prefix)
+        }
+    }
+
+    /// On the generic proxy all headers go on but those of the hop, of the gateway, and credentials.
+    private static func isProxied(_ name: String) -> Bool {
+        switch name.utf8.count {
+        case 2: !name.equalsIgnoringCase("te")
+        case 4: !name.equalsIgnoringCase("host")
+        case 6: !(name.equalsIgnoringCase("expect") || name.equalsIgnoringCase("cookie"))
+        case 7: !(name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade") || name.equalsIgnoringCase("api-key"))
+        case 9: !name.equalsIgnoringCase("x-api-key")
+        case 10: !(name.equalsIgnoringCase("connection") || name.equalsIgnoringCase("keep-alive"))
+        case 13: !name.equalsIgnoringCase("authorization")
+        case 14: !(name.equalsIgnoringCase("content-length") || name.equalsIgnoringCase("x-goog-api-key"))
+        case 15: !name.equalsIgnoringCase("accept-encoding")
+        case 16: !name.equalsIgnoringCase("proxy-connection")
+        case 17: !name.equalsIgnoringCase("transfer-encoding")
+        case 19: !name.equalsIgnoringCase("proxy-authorization")
+        default: !(name.hasPrefixIgnoringCase("x-portkey-") || name.hasPrefixIgnoringCase("x-gatehouse-"))
+        }
+    }
+}

@@ -1,0 +1,110 @@
+// Worker: everything of one event loop. An actor whose executor is the loop, so that the data path is straight-line code which
+// never leaves the loop's thread. The exchanges' tasks start here; Pipeline.swift says what they do.
+
+import Cache
+import Config
+import Core
+import HTTPServer
+import Logging
+import NIOCore
+import PluginHost
+import Routing
+import Synchronization
+import Telemetry
+import Upstream
+import Wire
+
+actor Worker {
+    nonisolated let executor: LoopExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated let loop: any EventLoop
+
+    let services: GatewayServices
+    let logger: Logger
+    let timers: LoopTimers
+    let upstream: UpstreamClient
+    let runner: HookRunner
+    let telemetry: LoopTelemetry
+    var random = Xoshiro256()
+    var snapshot: GatewaySnapshot
+    /// Exchanges in progress, for the drain.
+    private(set) var running = 0
+
+    /// On the loop. Exchanges begin when the server hands them over.
+    init(loop: any EventLoop, executor: LoopExecutor, services: GatewayServices, snapshot: GatewaySnapshot, parts: sending WorkerParts) {
+        self.loop = loop
+        self.executor = executor
+        self.services = services
+        self.snapshot = snapshot
+        logger = services.logger
+        timers = parts.timers
+        upstream = parts.upstream
+        telemetry = parts.telemetry
+        let name = services.logger
+        runner = HookRunner(pool: services.blockingPool, timers: parts.timers) { [stalls = parts.telemetry] instance, nanoseconds in
+            stalls.loopStalled()
+            name.warning(
+                "a hook stalled its event loop", metadata: ["check": "\(instance)", "ms": "\(nanoseconds / 1_000_000)"])
+        }
+    }
+
+    func adopt(_ snapshot: GatewaySnapshot) { self.snapshot = snapshot }
+
+    /// On the loop's thread, outside of any task.
+    nonisolated func begin(_ exchange: Exchange) {
+        nonisolated(unsafe) let exchange = exchange
+        assumeIsolated { worker in
+            worker.running += 1
+            // Not a plain Task: that would start on the global pool and hop here.
+            Task.immediate(executorPreference: worker.executor) { await worker.serve(exchange) }
+        }
+    }
+
+    private func serve(_ exchange: Exchange) async {
+        await run(exchange)
+        running -= 1
+    }
+
+    var isIdle: Bool { running == 0 }
+
+}
+
+extension LoopTimers {
+    /// Waits without blocking; returns early when the client leaves.
+    func sleep(nanoseconds: Int64, _ exchange: Exchange) async {
+        guard nanoseconds > 0 else { return }
+        let alarm = Alarm(deadline: Deadline(nanoseconds: MonotonicClock.now() + nanoseconds))
+        schedule(alarm)
+        exchange.whenGone { alarm.deadlinePassed() }
+        await alarm.wait()
+        exchange.whenGone(nil)
+    }
+}
+
+/// A wait that ends at a deadline or earlier. Confined to its loop.
+final class Alarm: Timed {
+    private(set) var deadline: Deadline
+    var wheelSlot = -1
+    private var hasRung = false
+    private var waiter: UnsafeContinuation<Void, Never>?
+
+    init(deadline: Deadline) { self.deadline = deadline }
+
+    func deadlinePassed() {
+        hasRung = true
+        deadline = .never
+        waiter?.resume()
+        waiter = nil
+    }
+
+    func wait() async {
+        if !hasRung { await withUnsafeContinuation { waiter = $0 } }
+    }
+}
+
+/// What a worker is made of that is confined to its loop.
+struct WorkerParts {
+    var timers: LoopTimers
+    var upstream: UpstreamClient
+    var telemetry: LoopTelemetry
+}

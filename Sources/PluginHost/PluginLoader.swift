@@ -1,0 +1,186 @@
+// PluginLoader: from a directory to a loaded library. The manifest is read and checked before any code; the library is copied to a
+// file named by its content, the copy is hashed again and opened; every refusal names the file, the reason and both values.
+
+import CGatehouse
+import Core
+import Digests
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Why a plugin was not loaded.
+package struct PluginRefusal: Error, Sendable {
+    package var file: String
+    package var reason: String
+}
+
+package struct PluginLoader {
+    package struct Settings: Sendable {
+        package var directories: [String] = []
+        package var providerDirectories: [String] = []
+        /// Where copies of libraries are kept.
+        package var stateDirectory: String
+        /// Plugin id to hex SHA-256.
+        package var pins: [String: String] = [:]
+        package var disabled: Set<String> = []
+
+        package init(stateDirectory: String) { self.stateDirectory = stateDirectory }
+    }
+
+    private let settings: Settings
+    private let services: HostServices
+
+    package init(_ settings: Settings, services: HostServices) {
+        self.settings = settings
+        self.services = services
+    }
+
+    private static let manifestLimit = 1 << 20
+    private static let libraryLimit = 256 << 20
+
+    /// Loads one plugin directory, or takes the library of `known` when nothing has changed.
+    package func load(_ directory: String, known: [String: PluginLibrary] = [:]) throws(PluginRefusal) -> PluginLibrary? {
+        let manifestFile = directory + "/plugin.json"
+        let manifest = try readManifest(directory)
+        if settings.disabled.contains(manifest.id) { return nil }
+        try checkVersions(manifest, manifestFile)
+        let libraryFile = directory + "/" + manifest.library
+        let bytes: Bytes
+        do throws(FileRefusal) { bytes = try PluginFiles.read(libraryFile, limit: Self.libraryLimit) } catch {
+            throw PluginRefusal(file: libraryFile, reason: error.message)
+        }
+        let digest = withExtendedLifetime(bytes) { SHA256.hash(bytes.buffer).hex }
+        if let pin = settings.pins[manifest.id], pin.lowercased() != digest {
+            throw PluginRefusal(file: libraryFile, reason: "its SHA-256 is \(digest); the configuration pins \(pin)")
+        }
+        try checkELF(bytes, libraryFile)
+        if let library = known[directory], library.sha256 == digest {
+            return PluginLibrary(manifest: manifest, reusing: library)
+        }
+        return try open(manifest, bytes, digest, directory, libraryFile)
+    }
+
+    package func readManifest(_ directory: String) throws(PluginRefusal) -> PluginManifest {
+        let file = directory + "/plugin.json"
+        do {
+            try PluginFiles.checkDirectory(directory)
+            let text = try PluginFiles.read(file, limit: Self.manifestLimit)
+            return try ManifestReader.read(try JSONValue(parsing: text))
+        } catch let error as FileRefusal {
+            throw PluginRefusal(file: file, reason: error.message)
+        } catch let error as JSONError {
+            throw PluginRefusal(file: file, reason: "is not valid JSON: \(error.reason) (byte \(error.offset))")
+        } catch let error as ManifestError {
+            throw PluginRefusal(file: file, reason: "\(error.pointer.isEmpty ? "/" : error.pointer): \(error.message)")
+        } catch {
+            throw PluginRefusal(file: file, reason: "\(error)")
+        }
+    }
+
+    private func checkVersions(_ manifest: PluginManifest, _ file: String) throws(PluginRefusal) {
+        guard manifest.abiMajor == GH_ABI_MAJOR else {
+            throw PluginRefusal(file: file, reason: "\(manifest.id) is for ABI \(manifest.abiMajor).x; this host speaks \(GH_ABI_MAJOR).\(GH_ABI_MINOR)")
+        }
+        guard manifest.minimumMinor <= GH_ABI_MINOR else {
+            throw PluginRefusal(
+                file: file, reason: "\(manifest.id) needs ABI \(manifest.abiMajor).\(manifest.minimumMinor); this host speaks \(GH_ABI_MAJOR).\(GH_ABI_MINOR)")
+        }
+        guard !manifest.isProcessOnly else {
+            throw PluginRefusal(file: file, reason: "\(manifest.id) must run in a process of its own, which this version of the gateway does not offer")
+        }
+    }
+
+    private func checkELF(_ bytes: Bytes, _ file: String) throws(PluginRefusal) {
+        do throws(ELFError) {
+            let image = try ELFImage(bytes)
+            guard image.machine == ELFImage.hostMachine else {
+                throw ELFError("is for \(ELFImage.name(image.machine)); this host is \(ELFImage.name(ELFImage.hostMachine))")
+            }
+            guard image.isSharedObject else { throw ELFError("is an ELF file, but no shared library") }
+        } catch {
+            throw PluginRefusal(file: file, reason: error.message)
+        }
+    }
+
+    private func open(
+        _ manifest: PluginManifest, _ bytes: Bytes, _ digest: String, _ directory: String, _ file: String
+    ) throws(PluginRefusal) -> PluginLibrary {
+        let copy = settings.stateDirectory + "/plugins/\(digest).so"
+        do throws(FileRefusal) {
+            try PluginFiles.makeDirectory(settings.stateDirectory + "/plugins")
+            if !PluginFiles.exists(copy) { try PluginFiles.writeOnce(bytes, to: copy) }
+            // What is opened is what was checked: the copy is hashed again.
+            let copied = try PluginFiles.read(copy, limit: Self.libraryLimit)
+            let again = withExtendedLifetime(copied) { SHA256.hash(copied.buffer).hex }
+            guard again == digest else { throw FileRefusal("its copy \(copy) has the SHA-256 \(again), expected \(digest)") }
+        } catch {
+            throw PluginRefusal(file: file, reason: error.message)
+        }
+        guard let handle = dlopen(copy, RTLD_NOW | RTLD_LOCAL | Int32(RTLD_NODELETE)) else {
+            throw PluginRefusal(file: file, reason: "cannot be loaded: \(dlerror().map { String(cString: $0) } ?? "no reason given")")
+        }
+        guard let symbol = dlsym(handle, GH_PLUGIN_ENTRY) else {
+            throw PluginRefusal(file: file, reason: "does not export \(GH_PLUGIN_ENTRY)")
+        }
+        typealias Entry = @convention(c) (UnsafePointer<gh_host>?) -> UnsafePointer<gh_plugin>?
+        let entry = unsafeBitCast(symbol, to: Entry.self)
+        // The table belongs to the library and lives as long as it: it is never freed.
+        let host = HostCell(
+            HostContext(
+                name: manifest.id, pluginID: manifest.id, extensions: manifest.extensions, egress: manifest.egress, services: services))
+        guard let descriptor = entry(host.pointer) else {
+            throw PluginRefusal(file: file, reason: "its entry function returned NULL")
+        }
+        try checkDescriptor(descriptor, manifest, file)
+        return try tables(descriptor, manifest, digest, directory, file)
+    }
+
+    private func checkDescriptor(_ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ file: String) throws(PluginRefusal) {
+        let size = Int(descriptor.pointee.struct_size)
+        guard size >= MemoryLayout<gh_plugin>.size else {
+            throw PluginRefusal(file: file, reason: "its descriptor has struct_size \(size); expected at least \(MemoryLayout<gh_plugin>.size)")
+        }
+        let plugin = descriptor.pointee
+        guard Int(plugin.min_host_minor) <= GH_ABI_MINOR else {
+            throw PluginRefusal(
+                file: file, reason: "\(manifest.id) needs ABI 1.\(plugin.min_host_minor); this host speaks \(GH_ABI_MAJOR).\(GH_ABI_MINOR)")
+        }
+        guard Int(plugin.flags) == GH_ABI_DRAFT else {
+            throw PluginRefusal(
+                file: file, reason: "was compiled with draft \(plugin.flags) of the ABI's headers; this host has draft \(GH_ABI_DRAFT)")
+        }
+        let id = plugin.id.string ?? ""
+        guard id == manifest.id else { throw PluginRefusal(file: file, reason: "says that its id is \"\(id)\"; plugin.json says \"\(manifest.id)\"") }
+        let version = plugin.version.string ?? ""
+        guard version == manifest.version else {
+            throw PluginRefusal(file: file, reason: "says that its version is \"\(version)\"; plugin.json says \"\(manifest.version)\"")
+        }
+        guard plugin.create != nil, plugin.destroy != nil, plugin.query != nil else {
+            throw PluginRefusal(file: file, reason: "its descriptor lacks create, destroy or query")
+        }
+    }
+
+    private func tables(
+        _ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ digest: String, _ directory: String, _ file: String
+    ) throws(PluginRefusal) -> PluginLibrary {
+        func table<Table>(_ id: String, _ type: Table.Type, isNeeded: Bool) throws(PluginRefusal) -> UnsafePointer<Table>? {
+            guard let raw = descriptor.pointee.query?(id) else {
+                if isNeeded { throw PluginRefusal(file: file, reason: "plugin.json promises \(id), but query(\"\(id)\") returned NULL") }
+                return nil
+            }
+            // Every table starts with its size.
+            let size = Int(raw.load(as: UInt32.self))
+            guard size >= MemoryLayout<Table>.size else {
+                throw PluginRefusal(file: file, reason: "its table \(id) has struct_size \(size); expected at least \(MemoryLayout<Table>.size)")
+            }
+            return raw.assumingMemoryBound(to: Table.self)
+        }
+        let speaks = !manifest.providers.isEmpty || manifest.descriptions != nil
+        return PluginLibrary(
+            manifest: manifest, sha256: digest, directory: directory, descriptor: descriptor,
+            hooks: try table(GH_INTERFACE_HOOKS, gh_hooks.self, isNeeded: !manifest.checks.isEmpty),
+            provider: try table(GH_INTERFACE_PROVIDER, gh_provider.self, isNeeded: speaks),
+            auth: try table(GH_INTERFACE_AUTH, gh_auth.self, isNeeded: false))
+    }
+}

@@ -1,0 +1,46 @@
+// "gh.schema/1": JSON Schema for plugins.
+
+import CGatehouse
+import Core
+import JSONSchema
+
+enum SchemaService {
+    private final class Compiled: Sendable {
+        let schema: Schema
+        init(_ schema: Schema) { self.schema = schema }
+    }
+
+    nonisolated(unsafe) static let table: UnsafePointer<gh_schema> = {
+        var table = gh_schema()
+        table.struct_size = structSize(gh_schema.self)
+        table.compile = { _, document, onViolation, user in
+            do {
+                let schema = try Schema(try JSONValue(parsing: document.buffer))
+                return OpaquePointer(Unmanaged.passRetained(Compiled(schema)).toOpaque())
+            } catch {
+                tell(onViolation, user, "", "the schema is not valid: \(error)")
+                return nil
+            }
+        }
+        table.validate = { compiled, document, onViolation, user in
+            guard let compiled else { return Int32(GH_INVALID) }
+            let schema = Unmanaged<Compiled>.fromOpaque(UnsafeRawPointer(compiled)).takeUnretainedValue().schema
+            guard let value = try? JSONValue(parsing: document.buffer) else { return Int32(GH_INVALID) }
+            let violations = schema.validate(value)
+            for violation in violations { tell(onViolation, user, violation.instance.description, violation.message) }
+            return violations.isEmpty ? 1 : 0
+        }
+        table.free_schema = { compiled in
+            guard let compiled else { return }
+            Unmanaged<Compiled>.fromOpaque(UnsafeRawPointer(compiled)).release()
+        }
+        return Extensions.immortal(table)
+    }()
+
+    private static func tell(_ callback: gh_schema_violation?, _ user: UnsafeMutableRawPointer?, _ pointer: String, _ message: String) {
+        guard let callback else { return }
+        let pointer = Bytes(pointer)
+        let message = Bytes(message)
+        withExtendedLifetime((pointer, message)) { callback(user, gh_str(viewing: pointer), gh_str(viewing: message)) }
+    }
+}

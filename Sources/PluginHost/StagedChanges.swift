@@ -1,0 +1,45 @@
+// StagedChanges: what a hook has staged, applied to a body when its decision lets the exchange go on.
+
+package import Core
+import Wire
+
+extension HookExchange {
+    /// The body with the staged changes of one side; nil when there are none. Whole bodies first, then values at pointers, then
+    /// edits of segments, which refer to the text as it was presented and therefore need the body as it was.
+    package func changed(_ view: BodyView, _ side: Side) throws(GatewayError) -> Bytes? {
+        let ours = edits.filter { ($0.segment >> 62 == 0 ? Side.request : .response) == side }
+        let putsHere = puts.filter { $0.side == side }
+        guard !ours.isEmpty || !putsHere.isEmpty || newBodies[side] != nil else { return nil }
+        var body = view.body
+        if let whole = newBodies[side] {
+            body = whole
+        } else if !ours.isEmpty {
+            var changes = SegmentEdits()
+            for edit in ours {
+                guard let presented = view.segments.first(where: { $0.segment.id | UInt64(side.rawValue) << 62 == edit.segment })
+                else { continue }
+                changes.replace(edit.range, of: presented.segment, with: edit.text)
+            }
+            body = changes.apply(to: body)
+        }
+        for put in putsHere {
+            guard let changed = JSONEditor.put(put.value, at: put.pointer, in: body, put.inserts ? .insert : .replace) else {
+                throw GatewayError(.pluginFailed, status: 502, "set_json: nothing stands at \(put.pointer)")
+            }
+            body = changed
+        }
+        return body
+    }
+
+    /// Narrows what is presented to the last message of the request (Portkey's way), or shows all of it.
+    package func present(lastMessageOnly: Bool) {
+        guard lastMessageOnly else {
+            presented = (nil, nil)
+            return
+        }
+        let segments = facts.request.segments
+        let last = segments.filter { $0.segment.role != .none }.map(\.segment.index).max()
+        let indices = segments.indices.filter { last == nil || (segments[$0].segment.index == last && segments[$0].segment.role != .none) }
+        presented = (indices, nil)
+    }
+}

@@ -1,0 +1,180 @@
+// StreamHold: what one guard holds back of a stream, as a pure state machine. Events come in, windows of joined text come out for
+// the hook, and events leave again, in their order, once all of their text has been released. Nothing held leaves; what leaves
+// was seen.
+//
+// Texts are joined per segment: the content, the reasoning and each tool call's arguments of each choice. An edit may span many
+// events: its text goes into the first that it touches, the others lose what was replaced.
+
+package import Core
+package import Wire
+
+package struct StreamHold {
+    /// A piece of an event's text: where it lies in its segment's text, counted from the stream's beginning.
+    private struct Piece {
+        var delta: Int
+        var key: StreamKey
+        var range: Range<Int>
+    }
+
+    private struct HeldEvent {
+        var event: SSEEvent
+        var chunk: ChunkText
+        var pieces: [Piece]
+    }
+
+    private struct Text {
+        var segment: PresentedSegment
+        /// Not yet released; its first byte is at `base`.
+        var pending: [UInt8] = []
+        var base = 0
+        /// Presented up to here.
+        var seen = 0
+        var edits: [(range: Range<Int>, text: Bytes)] = []
+        var isFinished = false
+        var isLastPresented = false
+
+        var end: Int { base + pending.count }
+    }
+
+    private let endpoint: Endpoint
+    private let mode: CheckManifest.StreamMode
+    private let windowBytes: Int
+    private let overlapBytes: Int
+    private let kinds: Set<Segment.Kind>
+    private var held: [HeldEvent] = []
+    private var texts: [StreamKey: Text] = [:]
+    private var order: [StreamKey] = []
+    private var newest: SSEEvent?
+
+    package init(endpoint: Endpoint, check: CheckManifest) {
+        self.endpoint = endpoint
+        mode = check.streamMode
+        windowBytes = check.streamMode == .event ? 1 : max(1, check.windowBytes)
+        overlapBytes = max(0, check.overlapBytes)
+        kinds = check.segments
+    }
+
+    package var isEmpty: Bool { held.isEmpty }
+
+    /// Bytes of text waiting.
+    package var heldBytes: Int { texts.values.reduce(0) { $0 + $1.pending.count } }
+
+    /// Takes the next event of the stream.
+    package mutating func take(_ event: SSEEvent) {
+        let chunk = ChunkText(endpoint: endpoint, event: event)
+        var pieces: [Piece] = []
+        for (index, delta) in chunk.deltas.enumerated() where kinds.isEmpty || kinds.contains(delta.key.kind) {
+            let text = chunk.text(of: delta)
+            guard !text.isEmpty else { continue }
+            if texts[delta.key] == nil {
+                texts[delta.key] = Text(segment: PresentedSegment(delta.segment, in: chunk.data))
+                order.append(delta.key)
+            }
+            let start = texts[delta.key]?.end ?? 0
+            withExtendedLifetime(text) { texts[delta.key]?.pending.append(contentsOf: text.buffer) }
+            pieces.append(Piece(delta: index, key: delta.key, range: start..<(start + text.count)))
+        }
+        held.append(HeldEvent(event: event, chunk: chunk, pieces: pieces))
+        newest = event
+        for choice in chunk.finishedChoices { finish { $0.choice == choice } }
+        if let block = chunk.finishedBlock { finish { $0.part == UInt32(block) } }
+        if chunk.isEnd { finish { _ in true } }
+    }
+
+    /// The stream has ended.
+    package mutating func finish() { finish { _ in true } }
+
+    private mutating func finish(_ matches: (StreamKey) -> Bool) {
+        for key in order where matches(key) { texts[key]?.isFinished = true }
+    }
+
+    /// The next window to present, if any is due. Settle it before asking again.
+    package mutating func nextWindow() -> (key: StreamKey, window: StreamWindow)? {
+        for key in order {
+            guard let text = texts[key] else { continue }
+            let fresh = text.end - text.seen
+            let isLast = text.isFinished && !text.isLastPresented
+            guard fresh >= windowBytes || isLast else { continue }
+            let whole = Bytes(text.pending)
+            let kept = isLast ? 0 : overlapBytes
+            let window = StreamWindow(
+                segment: text.segment, text: whole, freshFrom: text.seen - text.base, isLast: isLast,
+                releasedTo: UTF8Check.boundary(whole.buffer, at: max(0, whole.count - kept)),
+                event: mode == .event ? newest?.data : nil)
+            return (key, window)
+        }
+        return nil
+    }
+
+    /// The hook has seen `window`: releases text up to `releasedTo` and takes its edits, whose ranges are offsets in the window.
+    /// Edited text is released with what precedes it. False when the hook wanted to hold more than a window, which is clamped.
+    @discardableResult
+    package mutating func settle(
+        _ key: StreamKey, _ window: StreamWindow, releasedTo: Int, edits: [HookExchange.Edit]
+    ) -> Bool {
+        guard var text = texts[key] else { return true }
+        let most = max(windowBytes, overlapBytes)
+        var released = window.isLast ? window.text.count : min(max(releasedTo, 0), window.text.count)
+        for edit in edits { released = max(released, edit.range.upperBound) }
+        let isClamped = window.text.count - released > most
+        if isClamped { released = window.text.count - most }
+        released = UTF8Check.boundary(window.text.buffer, at: released)
+        for edit in edits {
+            text.edits.append((text.base + edit.range.lowerBound..<text.base + edit.range.upperBound, edit.text))
+        }
+        text.seen = text.base + window.text.count
+        text.pending.removeFirst(released)
+        text.base += released
+        if window.isLast { text.isLastPresented = true }
+        texts[key] = text
+        return !isClamped
+    }
+
+    /// The events that may leave now, with the edits in them.
+    package mutating func release() -> [SSEEvent] {
+        var count = 0
+        while count < held.count, held[count].pieces.allSatisfy({ $0.range.upperBound <= (texts[$0.key]?.base ?? .max) }) { count += 1 }
+        guard count > 0 else { return [] }
+        let leaving = held.prefix(count).map { edited($0) }
+        held.removeFirst(count)
+        return leaving
+    }
+
+    /// Everything that is held, unseen: for a policy that lets the stream go on.
+    package mutating func releaseAll() -> [SSEEvent] {
+        let all = held.map(\.event)
+        held = []
+        return all
+    }
+
+    private func edited(_ held: HeldEvent) -> SSEEvent {
+        var replacements = [Bytes?](repeating: nil, count: held.chunk.deltas.count)
+        var isChanged = false
+        for piece in held.pieces {
+            guard let edits = texts[piece.key]?.edits, !edits.isEmpty,
+                let new = apply(edits, to: held.chunk.text(of: held.chunk.deltas[piece.delta]), at: piece.range)
+            else { continue }
+            replacements[piece.delta] = new
+            isChanged = true
+        }
+        return isChanged ? SSEEvent(name: held.event.name, data: held.chunk.replacing(replacements)) : held.event
+    }
+
+    /// The text of one piece after all edits that touch it; nil when none does.
+    private func apply(_ edits: [(range: Range<Int>, text: Bytes)], to text: Bytes, at place: Range<Int>) -> Bytes? {
+        var splices = Splices()
+        for (range, replacement) in edits {
+            let isInsertion = range.isEmpty
+            let belongs =
+                isInsertion
+                ? (range.lowerBound == 0 ? place.lowerBound == 0 : place.lowerBound < range.lowerBound && range.lowerBound <= place.upperBound)
+                : range.overlaps(place)
+            guard belongs else { continue }
+            let local = range.clamped(to: place)
+            let carriesText = isInsertion || range.lowerBound >= place.lowerBound
+            splices.replace(
+                (local.lowerBound - place.lowerBound)..<(local.upperBound - place.lowerBound), with: carriesText ? replacement.array : [])
+        }
+        return splices.isEmpty ? nil : splices.apply(to: text)
+    }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import Config
+import Core
+import Gateway
+import PluginHost
+
+struct Plugin: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List and check plugins.", subcommands: [List.self, CheckPlugin.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the plugins that a configuration loads, with their checks and providers, and those it refuses.")
+
+        @Option(name: .shortAndLong, help: "The configuration file; without it, the installed plugins.")
+        var config: String?
+
+        @Flag(name: .shortAndLong, help: "Also list checks and providers.")
+        var verbose = false
+
+        func run() async throws {
+            let loaded = try ConfigReader(path: config, listen: nil, allowPublicWithoutKeys: false).load()
+            let catalogue = await Gateway.catalogue(loaded.snapshot)
+            for library in catalogue.libraries {
+                let manifest = library.manifest
+                print("\(manifest.id) \(manifest.version)  \(manifest.name)")
+                print("    \(library.directory), sha256 \(library.sha256)")
+                print("    runtime \(manifest.runtime), status \(manifest.status), security posture \(manifest.securityPosture)")
+                guard verbose else { continue }
+                for check in manifest.checks {
+                    let hooks = check.hooks.map(\.rawValue).sorted().joined(separator: ", ")
+                    print("    check \(manifest.id).\(check.id)  \(check.title)  (\(hooks))")
+                }
+            }
+            if verbose { print("providers: \(catalogue.providerSlugs.joined(separator: ", "))") }
+            for refusal in catalogue.refusals { print("refused: \(refusal.file): \(refusal.reason)") }
+            if !catalogue.refusals.isEmpty { throw ExitCode(1) }
+        }
+    }
+
+    struct CheckPlugin: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "check", abstract: "Check a plugin directory: its manifest, its library's file, and whether it loads.",
+            discussion: "Prints one line per test and ends with status 1 if one failed.")
+
+        @Argument(help: "The directory that holds plugin.json.")
+        var directory: String
+
+        func run() async throws {
+            let results = await PluginCheck.run(directory)
+            for result in results { print("\(result.passed ? "ok  " : "FAIL") \(result.name)\(result.detail.isEmpty ? "" : ": " + result.detail)") }
+            let failed = results.count { !$0.passed }
+            print("\(results.count - failed) passed, \(failed) failed")
+            if failed > 0 { throw ExitCode(1) }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import ArgumentParser
+import Config
+import Core
+import Gateway
+import Logging
+import PluginHost
+import Telemetry
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration again.")
+
+    @Option(name: .shortAndLong, help: "The configuration file (YAML or JSON).")
+    var config: String?
+
+    @Option(name: .shortAndLong, help: "Listen on this address, host:port or port, whatever the configuration says.")
+    var listen: String?
+
+    @Flag(help: "Allow listening beyond this machine although no keys are configured.")
+    var allowPublicWithoutKeys = false
+
+    func run() async throws {
+        let loader = ConfigReader(path: config, listen: listen, allowPublicWithoutKeys: allowPublicWithoutKeys)
+        let loaded: LoadedConfig
+        do throws(ConfigFailure) { loaded = try loader.load() } catch {
+            for line in error.warnings + error.errors { Output.error(line.description) }
+            throw ExitCode(2)
+        }
+        let settings = loaded.snapshot.log
+        let writer: LogWriter
+        do throws(LogWriterError) {
+            writer = try LogWriter(settings.file.map { .file($0) } ?? .standardError, format: LogFormat(rawValue: settings.format.rawValue))
+        } catch {
+            Output.error("/log/file: \(error.message)")
+            throw ExitCode(2)
+        }
+        defer { writer.shutDown() }
+        let level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
+        let channel = writer.channel()
+        var logger = Logger(label: "gatehouse", factory: { GatehouseLogHandler(label: $0, writer: writer, channel: channel, level: level) })
+        logger.logLevel = level
+        for warning in loaded.warnings { logger.warning("\(warning.description)") }
+        // Signals wait in a pipe from here on, so that one that comes during the start is not lost.
+        let signals = SignalPipe([SIGTERM, SIGINT, SIGHUP])
+        let gateway = Gateway(config: loaded.snapshot, logger: logger, writer: writer)
+        do {
+            try await gateway.start(config: loaded.snapshot)
+        } catch let error as Gateway.StartError {
+            writer.flush()
+            Output.error(error.message)
+            throw ExitCode(1)
+        }
+        announce(gateway, loaded.snapshot, logger)
+        await serve(gateway, loader, signals, logger, writer, loaded.snapshot)
+    }
+
+    private func announce(_ gateway: Gateway, _ config: ConfigSnapshot, _ logger: Logger) {
+        let scheme = config.tls == nil ? "http" : "https"
+        logger.notice("listening", metadata: ["address": "\(scheme)://\(gateway.address)", "version": "\(HostVersion.text)"])
+        if config.keys.isEmpty {
+            logger.notice("no keys are configured: anybody on this machine may use the gateway, nobody else")
+        }
+    }
+
+    /// Waits for signals and for changes of the configuration, until it is told to stop.
+    private func serve(
+        _ gateway: Gateway, _ loader: ConfigReader, _ signals: SignalPipe, _ logger: Logger, _ writer: LogWriter, _ first: ConfigSnapshot
+    ) async {
+        var current = first
+        var watch = FileWatch(current.files)
+        while true {
+            switch await signals.next() {
+            case SIGTERM, SIGINT:
+                logger.notice("stopping", metadata: ["grace_ms": "\(current.limits.shutdownGraceMilliseconds)"])
+                await gateway.stop(graceMilliseconds: current.limits.shutdownGraceMilliseconds)
+                logger.notice("stopped")
+                return
+            case SIGHUP:
+                writer.requestReopen()
+                await reload(gateway, loader, logger, &current, &watch, isForced: true)
+            default:
+                if watch.hasChanged() { await reload(gateway, loader, logger, &current, &watch, isForced: false) }
+            }
+        }
+    }
+
+    private func reload(
+        _ gateway: Gateway, _ loader: ConfigReader, _ logger: Logger, _ current: inout ConfigSnapshot, _ watch: inout FileWatch, isForced: Bool
+    ) async {
+        do {
+            let loaded = try loader.load()
+            watch = FileWatch(loaded.snapshot.files)
+            guard isForced || loaded.snapshot.contentHash != current.contentHash else { return }
+            for warning in loaded.warnings { logger.warning("\(warning.description)") }
+            try await gateway.reload(loaded.snapshot)
+            current = loaded.snapshot
+            logger.notice("configuration reloaded")
+        } catch let error as ConfigFailure {
+            logger.error("the new configuration is not valid; the old one stays", metadata: ["errors": "\(error.description)"])
+        } catch let error as Gateway.StartError {
+            logger.error("the new configuration cannot be used; the old one stays", metadata: ["errors": "\(error.message)"])
+        } catch {
+            logger.error("the new configuration cannot be used; the old one stays", metadata: ["errors": "\(error)"])
+        }
+    }
+}
