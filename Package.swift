@@ -24,8 +24,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 /// A plugin is self-contained: it may use the SDK (Swift) or the headers (C), and nothing else of this package. The
 /// version script leaves one exported symbol; the run path finds the Swift runtime where the host has it.
 func plugin(_ name: String) -> Target {
-    .target(
-        name: name, dependencies: ["PluginSDK"], path: "Plugins/\(name)", exclude: ["plugin.json", "README.md"],
+    let extra = name == "OpenAI" ? ["providers", "description.schema.json"] : []
+    return .target(
+        name: name, dependencies: ["PluginSDK"], path: "Plugins/\(name)", exclude: ["plugin.json", "README.md"] + extra,
         sources: ["Sources"], swiftSettings: strict,
         linkerSettings: [
             .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/PluginSDK/plugin.map"])

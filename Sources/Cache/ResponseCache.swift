@@ -1,10 +1,11 @@
-// ResponseCache: what the data path knows of a cache. A step of the pipeline computes the key (tenant, provider, resolved URL,
-// shaped body, namespace), asks here, and puts complete answers in. What may be cached, and for how long, is decided there.
+// ResponseCache: what the data path knows of a cache. A step of the pipeline computes the key (tenant, provider,
+// resolved URL, shaped body, namespace), asks here, and puts complete answers in. What may be cached, and for how
+// long, is decided there.
 
 package import Core
 
-/// A digest over everything that makes two requests the same. Whoever computes it must use a cryptographic hash: the cache
-/// compares keys, never requests.
+/// A digest over everything that makes two requests the same. Whoever computes it must use a cryptographic hash: the
+/// cache compares keys, never requests.
 package struct CacheKey: Hashable, Sendable {
     package let words: (UInt64, UInt64, UInt64, UInt64)
 

@@ -1,8 +1,9 @@
-// Catalogue: every key that a config file may have, once. Checking a file (CatalogueCheck.swift), the JSON Schema and the
-// reference (CataloguePrint.swift) are made from this table; so are the scalars of a snapshot, which rows read into a draft.
+// Catalogue: every key that a config file may have, once. Checking a file (CatalogueCheck.swift), the JSON Schema and
+// the reference (CataloguePrint.swift) are made from this table; so are the scalars of a snapshot, which rows read into
+// a draft.
 //
-// A pattern is a JSON pointer in which "*" stands for any name or index. "#config" begins a shape that keys refer to: a config
-// nests in itself. A key's default is the one that ConfigSnapshot.swift gives its field.
+// A pattern is a JSON pointer in which "*" stands for any name or index. "#config" begins a shape that keys refer to: a
+// config nests in itself. A key's default is the one that ConfigSnapshot.swift gives its field.
 
 package import Core
 
@@ -47,7 +48,8 @@ package struct CatalogueKey: Sendable {
 package enum Catalogue {
     /// Names of providers, configs, guardrails and keys.
     package static func isName(_ text: String) -> Bool {
-        guard let first = text.utf8.first, isNameByte(first), first != UInt8(ascii: "."), first != UInt8(ascii: "-") else {
+        guard let first = text.utf8.first, isNameByte(first), first != UInt8(ascii: "."), first != UInt8(ascii: "-")
+        else {
             return false
         }
         return text.utf8.allSatisfy(isNameByte)
@@ -82,17 +84,29 @@ package enum Catalogue {
 
     private static let limits: [CatalogueKey] = [
         section("/limits", "What a client, an upstream and a request may take."),
-        bytes("/limits/header_bytes", \.limits.headerBytes, 1_024...1_048_576, "A request's head, all header lines together."),
+        bytes(
+            "/limits/header_bytes", \.limits.headerBytes, 1_024...1_048_576,
+            "A request's head, all header lines together."),
         integer("/limits/header_count", \.limits.headerCount, 8...1_000, "A request's header lines."),
-        bytes("/limits/body_bytes", \.limits.bodyBytes, 1_024...(1 << 30), "A request body that the gateway holds in memory."),
+        bytes(
+            "/limits/body_bytes", \.limits.bodyBytes, 1_024...(1 << 30),
+            "A request body that the gateway holds in memory."),
         bytes(
             "/limits/upload_bytes", \.limits.uploadBytes, 1_024...(1 << 40),
             "A request body that is streamed through: files and audio."),
-        integer("/limits/header_timeout_ms", \.limits.headerTimeoutMilliseconds, 100...600_000, "Until a request's head is complete."),
-        integer("/limits/body_timeout_ms", \.limits.bodyTimeoutMilliseconds, 100...3_600_000, "Between two pieces of a request body."),
-        integer("/limits/idle_timeout_ms", \.limits.idleTimeoutMilliseconds, 100...3_600_000, "A connection without a request."),
+        integer(
+            "/limits/header_timeout_ms", \.limits.headerTimeoutMilliseconds, 100...600_000,
+            "Until a request's head is complete."),
+        integer(
+            "/limits/body_timeout_ms", \.limits.bodyTimeoutMilliseconds, 100...3_600_000,
+            "Between two pieces of a request body."),
+        integer(
+            "/limits/idle_timeout_ms", \.limits.idleTimeoutMilliseconds, 100...3_600_000,
+            "A connection without a request."),
         integer("/limits/connections", \.limits.connections, 1...1_000_000, "Client connections at a time."),
-        integer("/limits/pipelined", \.limits.pipelined, 1...1_000, "Requests that a connection may send ahead of their answers."),
+        integer(
+            "/limits/pipelined", \.limits.pipelined, 1...1_000,
+            "Requests that a connection may send ahead of their answers."),
         bytes(
             "/limits/upstream_body_bytes", \.limits.upstreamBodyBytes, 1_024...(1 << 34),
             "An upstream's answer that is not streamed."),
@@ -102,7 +116,9 @@ package enum Catalogue {
         integer(
             "/limits/request_deadline_ms", \.limits.requestDeadlineMilliseconds, 100...86_400_000,
             "The whole exchange, with all attempts and the streamed answer."),
-        integer("/limits/plan_cache_entries", \.limits.planCacheEntries, 0...1_000_000, "Parsed request configs that are kept."),
+        integer(
+            "/limits/plan_cache_entries", \.limits.planCacheEntries, 0...1_000_000,
+            "Parsed request configs that are kept."),
         integer(
             "/limits/shutdown_grace_ms", \.limits.shutdownGraceMilliseconds, 0...3_600_000,
             "How long running exchanges may go on after SIGTERM."),
@@ -132,7 +148,9 @@ package enum Catalogue {
             "/allow_inline/provider", \.allowInline.provider,
             "A provider with the client's own credential. Providers of this file can always be named (`@name`)."),
         boolean("/allow_inline/custom_host", \.allowInline.customHost, "`x-portkey-custom-host` and `custom_host`."),
-        boolean("/allow_inline/forward_headers", \.allowInline.forwardHeaders, "`x-portkey-forward-headers` and `forward_headers`."),
+        boolean(
+            "/allow_inline/forward_headers", \.allowInline.forwardHeaders,
+            "`x-portkey-forward-headers` and `forward_headers`."),
         strings(
             "/allow_inline/plugins", \.allowInline.plugins,
             "Checks that a client's config may use: ids, `plugin.*`, or `*` for all."),
@@ -143,45 +161,65 @@ package enum Catalogue {
         strings(
             "/plugins/directories", \.plugins.directories,
             "Directories of plugin directories. None: `../lib/gatehouse/plugins` beside the executable."),
-        strings("/plugins/provider_directories", \.plugins.providerDirectories, "The same for providers that are data, not code."),
+        strings(
+            "/plugins/provider_directories", \.plugins.providerDirectories,
+            "The same for providers that are data, not code."),
         optional("/plugins/state_directory", \.plugins.stateDirectory, "Where copies of loaded libraries are kept."),
         key("/plugins/pins", .map(of: .sha256), "Plugin id to the SHA-256 that its library must have."),
         strings("/plugins/disabled", \.plugins.disabled, "Ids of plugins that are not loaded."),
         integer(
             "/plugins/blocking_threads", \.plugins.blockingThreads, 1...256, "Threads for hooks that may block."),
-        key("/plugins/settings", .map(of: .object), "Plugin id to what the operator wants, over the plugin's manifest."),
+        key(
+            "/plugins/settings", .map(of: .object), "Plugin id to the operator's words over its manifest."),
         key("/plugins/settings/*/timeout_ms", .integer(1...600_000), "For one call."),
         key("/plugins/settings/*/on_failure", policies, "When a check cannot judge."),
         key("/plugins/settings/*/on_timeout", policies, "When it does not judge in time."),
     ]
 
     private static let providers: [CatalogueKey] = [
-        key("/providers", .map(of: .open("passed to the adapter; {env: NAME} and {file: path} keep secrets out of the file")),
-            "Named targets. `@name` in a request or config uses one, with its credential, at its address and no other."),
+        key(
+            "/providers",
+            .map(of: .open("passed to the adapter; {env: NAME} and {file: path} keep secrets out of the file")),
+            "Named targets. `@name` uses one, with its credential, at its address and no other."),
         key("/providers/*/provider", .string, required: true, "The adapter: openai, anthropic, …"),
-        key("/providers/*/base_url", .string, "Replaces the adapter's address; with the version prefix, as in `https://host/v1`."),
+        key(
+            "/providers/*/base_url", .string,
+            "Replaces the adapter's address; with the version prefix, as in `https://host/v1`."),
         key("/providers/*/api_key", .secret, "The credential."),
         key("/providers/*/models", .list(of: .string), "What `/v1/models` lists and requests may use. None: anything."),
-        key("/providers/*/request_timeout", .integer(1...3_600_000), "Milliseconds to the head of an answer, unless a config says."),
+        key(
+            "/providers/*/request_timeout", .integer(1...3_600_000),
+            "Milliseconds to the head of an answer, unless a config says."),
         key("/providers/*/timeouts", .object, "For streams, unless a config says."),
         key("/providers/*/timeouts/first_token_ms", .integer(1...3_600_000), "Until the first token of a stream."),
         key("/providers/*/timeouts/between_tokens_ms", .integer(1...3_600_000), "Between two tokens of a stream."),
     ]
 
     private static let configs: [CatalogueKey] = [
-        key("/configs", .map(of: .shape("config")), "Named configs, Portkey-shaped. A request names one in `x-portkey-config`."),
-        key("/guardrails", .map(of: .shape("named_guardrail")), "Named guardrails, for the guardrail lists of configs and requests."),
+        key(
+            "/configs", .map(of: .shape("config")),
+            "Named configs, Portkey-shaped. A request names one in `x-portkey-config`."),
+        key(
+            "/guardrails", .map(of: .shape("named_guardrail")),
+            "Named guardrails, for the guardrail lists of configs and requests."),
     ]
 
     private static let defaults: [CatalogueKey] = [
         section("/defaults", "For every request."),
-        optional("/defaults/config", \.defaults.config, "The config for requests that name none and whose key names none."),
-        optional("/defaults/provider", \.defaults.provider, "A name from `providers`, for requests that name no provider."),
-        key("/defaults/input_guardrails", .list(of: .nameOr("guardrail")),
+        optional(
+            "/defaults/config", \.defaults.config, "The config for requests that name none and whose key names none."),
+        optional(
+            "/defaults/provider", \.defaults.provider, "A name from `providers`, for requests that name no provider."),
+        key(
+            "/defaults/input_guardrails", .list(of: .nameOr("guardrail")),
             "Mandatory: they judge every request, whatever its config says."),
         key("/defaults/output_guardrails", .list(of: .nameOr("guardrail")), "Mandatory: they judge every answer."),
-        key("/defaults/on_failure", policies, "When a check cannot judge and neither its plugin nor `plugins.settings` says."),
-        key("/defaults/request_timeout", .integer(1...3_600_000), "Milliseconds to the head of an answer, unless a config says."),
+        key(
+            "/defaults/on_failure", policies,
+            "When a check cannot judge and neither its plugin nor `plugins.settings` says."),
+        key(
+            "/defaults/request_timeout", .integer(1...3_600_000),
+            "Milliseconds to the head of an answer, unless a config says."),
         key("/defaults/metadata", .open("any"), "Metadata of every request, under the key's and its own."),
     ]
 
@@ -189,15 +227,18 @@ package enum Catalogue {
         section("/network", "How the gateway reaches out."),
         strings(
             "/network/allow_hosts", \.network.allowHosts,
-            "Private hosts that a client's custom host may be: names, `*.suffix`, addresses, CIDR ranges, each with `:port` or "
-                + "for all ports."),
+            "Private hosts that a client's custom host may be: names, `*.suffix`, addresses, CIDR ranges, each with "
+                + "`:port` or for all ports."),
         optional("/network/ca_file", \.network.caFile, "Certificate authorities (PEM) instead of the system's."),
         optional("/network/ca_directory", \.network.caDirectory, "The same as a hashed directory."),
         key("/network/proxy", .text, "A proxy's URL. Default: as the environment says (`https_proxy`); \"\" is none."),
         key("/network/no_proxy", .text, "Hosts that are reached without it, separated by commas."),
-        integer("/network/connect_timeout_ms", \.network.connectTimeoutMilliseconds, 1...600_000, "Until an upstream is connected."),
+        integer(
+            "/network/connect_timeout_ms", \.network.connectTimeoutMilliseconds, 1...600_000,
+            "Until an upstream is connected."),
         boolean("/network/http2", \.network.http2, "Offer HTTP/2 to upstreams."),
-        integer("/network/max_idle_connections", \.network.maximumIdleConnections, 0...100_000,
+        integer(
+            "/network/max_idle_connections", \.network.maximumIdleConnections, 0...100_000,
             "Idle upstream connections that each event loop keeps."),
 
         section("/cache", "The response cache. Configs ask for it (`cache`); these are its bounds."),
@@ -218,26 +259,38 @@ package enum Catalogue {
     // MARK: Shapes
 
     private static let configShape: [CatalogueKey] = [
-        key("#config", .open("passed to the provider's adapter: aws_region, resource_name, api_version, …"),
+        key(
+            "#config", .open("passed to the provider's adapter: aws_region, resource_name, api_version, …"),
             "A Portkey config. It and its targets have the same members; camelCase spellings are read, too."),
         key("#config/strategy", .object, "How to choose among `targets`."),
-        key("#config/strategy/mode", .choice(StrategyConfig.Mode.allCases.map(\.rawValue)), required: true,
+        key(
+            "#config/strategy/mode", .choice(StrategyConfig.Mode.allCases.map(\.rawValue)), required: true,
             "single: the first. fallback: one after the other. loadbalance: by weight. conditional: by `conditions`."),
-        key("#config/strategy/on_status_codes", .list(of: .integer(100...599)),
+        key(
+            "#config/strategy/on_status_codes", .list(of: .integer(100...599)),
             "Statuses at which fallback moves on. Default: whatever is not 2xx."),
         key("#config/strategy/conditions", .list(of: .object), "Tried in order; the first that holds decides."),
-        key("#config/strategy/conditions/*/query", .open("any"), required: true, "On `metadata.…`, `params.…`, `url.pathname`."),
+        key(
+            "#config/strategy/conditions/*/query", .open("any"), required: true,
+            "On `metadata.…`, `params.…`, `url.pathname`."),
         key("#config/strategy/conditions/*/then", .string, required: true, "The name of a target."),
         key("#config/strategy/default", .string, "The name of the target when no condition holds."),
         key("#config/strategy/sticky", .object, "Keep a caller at the target that the weights chose first."),
         key("#config/strategy/sticky/enabled", .boolean, "Whether to."),
-        key("#config/strategy/sticky/hash_fields", .list(of: .string), "What tells callers apart, as in `metadata.user_id`."),
+        key(
+            "#config/strategy/sticky/hash_fields", .list(of: .string),
+            "What tells callers apart, as in `metadata.user_id`."),
         key("#config/strategy/sticky/ttl", .integer(1...31_536_000), default: 3_600, "Seconds."),
         key("#config/strategy/cb_config", .object, "A circuit breaker for each target."),
         key("#config/strategy/cb_config/failure_threshold", .integer(1...1_000_000), "Opens after so many failures."),
-        key("#config/strategy/cb_config/failure_threshold_percentage", .number(0...100), "Opens at this rate of failures."),
-        key("#config/strategy/cb_config/cooldown_interval", .integer(1...86_400_000), default: 30_000, "Milliseconds until it closes."),
-        key("#config/strategy/cb_config/failure_status_codes", .list(of: .integer(100...599)),
+        key(
+            "#config/strategy/cb_config/failure_threshold_percentage", .number(0...100),
+            "Opens at this rate of failures."),
+        key(
+            "#config/strategy/cb_config/cooldown_interval", .integer(1...86_400_000), default: 30_000,
+            "Milliseconds until it closes."),
+        key(
+            "#config/strategy/cb_config/failure_status_codes", .list(of: .integer(100...599)),
             "Which statuses are failures. Default: above 500."),
         key("#config/strategy/cb_config/minimum_requests", .integer(0...1_000_000), "Before a rate counts."),
         key("#config/targets", .list(of: .shape("config")), "What the strategy chooses from."),
@@ -257,10 +310,13 @@ package enum Catalogue {
         key("#config/retry/use_retry_after_header", .boolean, default: false, "Wait as long as a 429 says."),
         key("#config/retry/use_retry_after_headers", .boolean, default: false, "The same."),
         key("#config/cache", .object, "Keep answers."),
-        key("#config/cache/mode", .choice(CacheConfig.Mode.allCases.map(\.rawValue)), required: true,
+        key(
+            "#config/cache/mode", .choice(CacheConfig.Mode.allCases.map(\.rawValue)), required: true,
             "simple: for equal requests."),
         key("#config/cache/max_age", .integer(1...31_536_000), "Seconds."),
-        key("#config/request_timeout", .integer(1...3_600_000), "Milliseconds to the head of an answer, for each attempt."),
+        key(
+            "#config/request_timeout", .integer(1...3_600_000),
+            "Milliseconds to the head of an answer, for each attempt."),
         key("#config/timeouts", .object, "For streams."),
         key("#config/timeouts/first_token_ms", .integer(1...3_600_000), "Until the first token."),
         key("#config/timeouts/between_tokens_ms", .integer(1...3_600_000), "Between two tokens."),
@@ -272,20 +328,26 @@ package enum Catalogue {
         key("#config/output_guardrails", .list(of: .nameOr("guardrail")), "Checks on the answer."),
         key("#config/input_mutators", .list(of: .nameOr("guardrail")), "Edits of the request."),
         key("#config/output_mutators", .list(of: .nameOr("guardrail")), "Edits of the answer."),
-        key("#config/default_input_guardrails", .list(of: .nameOr("guardrail")), "At the root: after those of every target."),
+        key(
+            "#config/default_input_guardrails", .list(of: .nameOr("guardrail")),
+            "At the root: after those of every target."),
         key("#config/default_output_guardrails", .list(of: .nameOr("guardrail")), "The same for answers."),
     ]
 
     private static let guardShapes: [CatalogueKey] =
         [
-            key("#guardrail", .open("a check's id, and its parameters: `contains: {words: [x], operator: none}`"),
+            key(
+                "#guardrail", .open("a check's id, and its parameters: `contains: {words: [x], operator: none}`"),
                 "A guardrail in short form. An id without a dot is one of `default`'s.")
         ] + groupOptions("#guardrail") + [
             key("#hook", .open("ignored"), "A guardrail in long form."),
-            key("#hook/type", .choice(GuardGroup.Kind.allCases.map(\.rawValue)), required: true, "What its checks may do."),
+            key(
+                "#hook/type", .choice(GuardGroup.Kind.allCases.map(\.rawValue)), required: true,
+                "What its checks may do."),
             key("#hook/checks", .list(of: .shape("check")), required: true, "The checks."),
         ] + groupOptions("#hook", withType: false) + [
-            key("#named_guardrail", .open("in the short form, a check's id and its parameters"),
+            key(
+                "#named_guardrail", .open("in the short form, a check's id and its parameters"),
                 "A guardrail in either form: with `checks`, or with check ids as members."),
             key("#named_guardrail/checks", .list(of: .shape("check")), "The checks, in the long form."),
         ] + groupOptions("#named_guardrail") + [
@@ -299,7 +361,9 @@ package enum Catalogue {
         let type = key(shape + "/type", .choice(GuardGroup.Kind.allCases.map(\.rawValue)), "What its checks may do.")
         return (withType ? [type] : []) + [
             key(shape + "/id", .string, "Its name in `hook_results`."),
-            key(shape + "/deny", .boolean, default: false, "Refuse with 446 when a check fails; else the status becomes 246."),
+            key(
+                shape + "/deny", .boolean, default: false,
+                "Refuse with 446 when a check fails; else the status becomes 246."),
             key(shape + "/async", .boolean, default: false, "Judge beside the exchange, without a say in it."),
             key(shape + "/sequential", .boolean, default: false, "One check after the other."),
             key(shape + "/on_success", .open("any"), "`{feedback: {value, weight, metadata}}`"),
@@ -319,7 +383,8 @@ package enum Catalogue {
 
     /// A key that the builder reads by itself (ConfigLoader.swift).
     private static func key(
-        _ pattern: String, _ kind: CatalogueKey.Kind, default value: JSONValue? = nil, required: Bool = false, _ text: String
+        _ pattern: String, _ kind: CatalogueKey.Kind, default value: JSONValue? = nil, required: Bool = false,
+        _ text: String
     ) -> CatalogueKey {
         CatalogueKey(pattern: pattern, kind: kind, defaultValue: value, isRequired: required, text: text)
     }
@@ -327,7 +392,8 @@ package enum Catalogue {
     private typealias Field<Value> = any WritableKeyPath<ConfigDraft, Value> & Sendable
 
     private static func boolean(_ pattern: String, _ field: Field<Bool>, _ text: String) -> CatalogueKey {
-        CatalogueKey(pattern: pattern, kind: .boolean, defaultValue: .bool(draft[keyPath: field]), text: text) { value, draft in
+        CatalogueKey(pattern: pattern, kind: .boolean, defaultValue: .bool(draft[keyPath: field]), text: text) {
+            value, draft in
             if let value = value.bool { draft[keyPath: field] = value }
         }
     }
@@ -335,13 +401,18 @@ package enum Catalogue {
     private static func integer(
         _ pattern: String, _ field: Field<Int>, _ range: ClosedRange<Int>, _ text: String
     ) -> CatalogueKey {
-        CatalogueKey(pattern: pattern, kind: .integer(range), defaultValue: JSONValue(draft[keyPath: field]), text: text) {
+        CatalogueKey(
+            pattern: pattern, kind: .integer(range), defaultValue: JSONValue(draft[keyPath: field]), text: text
+        ) {
             if let value = $0.int { $1[keyPath: field] = value }
         }
     }
 
-    private static func bytes(_ pattern: String, _ field: Field<Int>, _ range: ClosedRange<Int>, _ text: String) -> CatalogueKey {
-        CatalogueKey(pattern: pattern, kind: .bytes(range), defaultValue: JSONValue(draft[keyPath: field]), text: text) {
+    private static func bytes(_ pattern: String, _ field: Field<Int>, _ range: ClosedRange<Int>, _ text: String)
+        -> CatalogueKey
+    {
+        CatalogueKey(pattern: pattern, kind: .bytes(range), defaultValue: JSONValue(draft[keyPath: field]), text: text)
+        {
             if let value = $0.int { $1[keyPath: field] = value }
         }
     }

@@ -1,5 +1,6 @@
-// CatalogueCheck: a document against the catalogue. Finds every fault, not only the first, and fills the draft's plain fields
-// on the way. Configs and guardrails are read for typing errors only: their own parser judges them, in Portkey's words.
+// CatalogueCheck: a document against the catalogue. Finds every fault, not only the first, and fills the draft's plain
+// fields on the way. Configs and guardrails are read for typing errors only: their own parser judges them, in Portkey's
+// words.
 
 package import Core
 import Digests
@@ -22,16 +23,21 @@ package struct CatalogueCheck {
         self.interpolated = interpolated
     }
 
-    /// Checks a whole file. The result is the document with interpolated numbers and booleans as such and sizes in bytes.
+    /// Checks a whole file. The result is the document with interpolated numbers and booleans as such and sizes in
+    /// bytes.
     package mutating func check(_ document: JSONValue) -> JSONValue {
         guard case .object(let object) = document else {
-            if !document.isNull { report(JSONPointer(), "expected the sections of a config, found \(document.kindName)") }
+            if !document.isNull {
+                report(JSONPointer(), "expected the sections of a config, found \(document.kindName)")
+            }
             return .object(JSONObject())
         }
         return .object(members(of: object, pattern: "", kind: .object, at: JSONPointer(), isQuiet: false))
     }
 
-    private mutating func report(_ pointer: JSONPointer, _ message: String, aboutKey: Bool = false, warning: Bool = false) {
+    private mutating func report(
+        _ pointer: JSONPointer, _ message: String, aboutKey: Bool = false, warning: Bool = false
+    ) {
         issues.append(Issue(pointer: pointer, isAboutKey: aboutKey, isWarning: warning, message: message))
     }
 
@@ -50,7 +56,9 @@ package struct CatalogueCheck {
             for member in object.members {
                 let place = pointer / member.key
                 if pattern != "/plugins/pins", pattern != "/plugins/settings", !Catalogue.isName(member.key) {
-                    report(place, "a name is made of letters, digits, '_', '-' and '.', found \"\(member.key)\"", aboutKey: true)
+                    report(
+                        place, "a name is made of letters, digits, '_', '-' and '.', found \"\(member.key)\"",
+                        aboutKey: true)
                 }
                 let result = self.value(member.value, inner, pattern: pattern + "/*", at: place, isQuiet: isQuiet)
                 if result != member.value { object[member.key] = result }
@@ -91,9 +99,13 @@ package struct CatalogueCheck {
         case .boolean:
             if value.bool == nil { problem = "true or false" }
         case .integer(let range):
-            if value.int.map(range.contains) != true { problem = "an integer from \(range.lowerBound) to \(range.upperBound)" }
+            if value.int.map(range.contains) != true {
+                problem = "an integer from \(range.lowerBound) to \(range.upperBound)"
+            }
         case .number(let range):
-            if value.double.map(range.contains) != true { problem = "a number from \(range.lowerBound) to \(range.upperBound)" }
+            if value.double.map(range.contains) != true {
+                problem = "a number from \(range.lowerBound) to \(range.upperBound)"
+            }
         case .bytes(let range):
             if let bytes = ByteSize.parse(value), range.contains(bytes) {
                 result = JSONValue(bytes)
@@ -134,8 +146,8 @@ package struct CatalogueCheck {
         }
     }
 
-    /// The value itself where it helps. What came from the environment is named, not shown: it may be a secret in the wrong
-    /// place, and so may any string.
+    /// The value itself where it helps. What came from the environment is named, not shown: it may be a secret in the
+    /// wrong place, and so may any string.
     private static func found(_ value: JSONValue, _ kind: CatalogueKey.Kind, _ names: [String]?) -> String {
         if let names { return "what " + names.map { "${\($0)}" }.joined(separator: " and ") + " says" }
         switch (value, kind) {
@@ -166,7 +178,9 @@ package struct CatalogueCheck {
             } else if case .open(let purpose) = kind, purpose != "any",
                 let near = Suggestion.nearest(to: name, in: known.keys.sorted(), atMost: name.utf8.count < 8 ? 1 : 2)
             {
-                report(place, "\"\(member.key)\" is no key of ours (\(purpose)); did you mean \"\(near)\"?", aboutKey: true, warning: true)
+                report(
+                    place, "\"\(member.key)\" is no key of ours (\(purpose)); did you mean \"\(near)\"?",
+                    aboutKey: true, warning: true)
             }
         }
         if !isQuiet {
@@ -255,14 +269,16 @@ enum ByteSize {
     }
 
     static func text(_ bytes: Int) -> String {
-        for (unit, shift) in units.reversed() where bytes > 0 && bytes % (1 << shift) == 0 { return "\(bytes >> shift)\(unit)" }
+        for (unit, shift) in units.reversed() where bytes > 0 && bytes % (1 << shift) == 0 {
+            return "\(bytes >> shift)\(unit)"
+        }
         return String(bytes)
     }
 }
 
 /// Portkey reads both spellings of a key.
 package enum SnakeCase {
-    /// "useRetryAfterHeader" → "use_retry_after_header"; what has no capitals stays, and so does what begins with one.
+    /// "useRetryAfterHeader" → "use_retry_after_header"; what has no capitals or begins with one stays.
     package static func convert(_ name: String) -> String {
         guard name.utf8.contains(where: { (0x41...0x5A).contains($0) }), let first = name.utf8.first,
             (0x61...0x7A).contains(first)
@@ -281,10 +297,13 @@ package enum SnakeCase {
 }
 
 package enum Suggestion {
-    /// The word that `name` was probably meant to be.
+    /// The word that `name` was probably meant to be: one that is spelled alike, or, without a `limit`, one that it
+    /// begins ("timeout" for "timeout_ms").
     package static func nearest(to name: String, in words: [String], atMost limit: Int? = nil) -> String? {
-        let limit = limit ?? max(1, name.utf8.count / 3)
-        return words.map { (distance($0, name), $0) }.filter { $0.0 <= limit && $0.0 < $0.1.utf8.count }.min { $0 < $1 }?.1
+        let most = limit ?? max(1, name.utf8.count / 3)
+        let alike = words.map { (distance($0, name), $0) }.filter { $0.0 <= most && $0.0 < $0.1.utf8.count }
+        if let best = alike.min(by: { $0 < $1 }) { return best.1 }
+        return limit == nil ? words.first { $0.hasPrefix(name + "_") } : nil
     }
 
     /// Edits between two words: a letter more, less, other, or two swapped.

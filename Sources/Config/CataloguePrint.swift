@@ -1,4 +1,5 @@
-// CataloguePrint: the catalogue for people and their editors: a JSON Schema (draft 2020-12) and a reference in Markdown.
+// CataloguePrint: the catalogue for people and their editors: a JSON Schema (draft 2020-12) and a reference in
+// Markdown.
 
 package import Core
 
@@ -6,13 +7,14 @@ extension Catalogue {
     // MARK: JSON Schema
 
     /// What `gatehouse schema` prints.
-    package static var schemaText: String { PrettyJSON.text(schema()) + "\n" }
-
     package static func schema() -> JSONValue {
         var root = JSONObject([
             ("$schema", "https://json-schema.org/draft/2020-12/schema"),
             ("title", "Gatehouse configuration"),
-            ("description", "A string may hold ${NAME} or ${NAME:-default} from the environment; '$${' is a plain '${'."),
+            (
+                "description",
+                "A string may hold ${NAME} or ${NAME:-default} from the environment; '$${' is a plain '${'."
+            ),
         ])
         let body = schema(.object, pattern: "")
         root = root.merged(under: body)
@@ -38,7 +40,8 @@ extension Catalogue {
         case .integer(let range):
             return orInterpolated(
                 JSONObject([
-                    ("type", "integer"), ("minimum", JSONValue(range.lowerBound)), ("maximum", JSONValue(range.upperBound)),
+                    ("type", "integer"), ("minimum", JSONValue(range.lowerBound)),
+                    ("maximum", JSONValue(range.upperBound)),
                 ]))
         case .bytes(let range):
             return JSONObject([
@@ -48,7 +51,8 @@ extension Catalogue {
         case .number(let range):
             return orInterpolated(
                 JSONObject([
-                    ("type", "number"), ("minimum", JSONValue(range.lowerBound)), ("maximum", JSONValue(range.upperBound)),
+                    ("type", "number"), ("minimum", JSONValue(range.lowerBound)),
+                    ("maximum", JSONValue(range.upperBound)),
                 ]))
         case .string: return JSONObject([("type", "string"), ("minLength", 1)])
         case .text: return JSONObject([("type", "string")])
@@ -65,10 +69,13 @@ extension Catalogue {
         case .list(let inner):
             return JSONObject([("type", "array"), ("items", .object(schema(inner, pattern: pattern + "/*")))])
         case .map(let inner):
-            return JSONObject([("type", ["object", "null"]), ("additionalProperties", .object(schema(inner, pattern: pattern + "/*")))])
+            return JSONObject([
+                ("type", ["object", "null"]), ("additionalProperties", .object(schema(inner, pattern: pattern + "/*"))),
+            ])
         case .object, .open: return objectSchema(kind, pattern: pattern)
         case .shape(let name): return JSONObject([("$ref", .string("#/$defs/\(name)"))])
-        case .nameOr(let name): return JSONObject([("anyOf", [["type": "string"], ["$ref": .string("#/$defs/\(name)")]])])
+        case .nameOr(let name):
+            return JSONObject([("anyOf", [["type": "string"], ["$ref": .string("#/$defs/\(name)")]])])
         case .json: return JSONObject()
         }
     }
@@ -119,14 +126,18 @@ extension Catalogue {
     /// The reference: a chapter for each section and each shape, a row for each key.
     package static func reference() -> String {
         var output = "# Configuration\n\n"
-        output += "One YAML or JSON file. A string may hold `${NAME}` or `${NAME:-default}` from the environment, and `$${` is a "
-        output += "plain `${`. Sizes may be written as `20MiB`. Members of the root that begin with `x-` are ignored: a place "
-        output += "for YAML's anchors. Relative paths begin at the file's directory.\n"
+        output += """
+            One YAML or JSON file. A string may hold `${NAME}` or `${NAME:-default}` from the environment, and `$${`
+            is a plain `${`. Sizes may be written as `20MiB`. Members of the root that begin with `x-` are ignored:
+            a place for YAML's anchors. Relative paths begin at the file's directory.
+
+            """
         for key in children(of: "") {
             output += chapter("`\(name(of: key.pattern))`", key, strip: key.pattern + "/")
         }
         for key in keys where key.pattern.hasPrefix("#") && !key.pattern.contains("/") {
-            output += chapter("Shape: \(title(String(key.pattern.dropFirst())).lowercased())", key, strip: key.pattern + "/")
+            output += chapter(
+                "Shape: \(title(String(key.pattern.dropFirst())).lowercased())", key, strip: key.pattern + "/")
         }
         return output
     }
@@ -145,7 +156,8 @@ extension Catalogue {
             let path = row.pattern.dropFirst(prefix.count).split(separator: "/").map { $0 == "*" ? "…" : $0 }
             let fallback = row.isRequired ? "required" : row.defaultValue.map { "`\(text(of: $0, row.kind))`" } ?? ""
             let cells = ["`\(path.joined(separator: "."))`", words(for: row.kind), fallback, row.text]
-            output += "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |\n"
+            output +=
+                "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |\n"
         }
         return output
     }
@@ -172,24 +184,6 @@ extension Catalogue {
         case .shape(let name): "\(title(name).lowercased())"
         case .nameOr(let name): "\(title(name).lowercased()) or name"
         case .json: "anything"
-        }
-    }
-}
-
-/// JSON with two spaces an indent, for people.
-enum PrettyJSON {
-    static func text(_ value: JSONValue, indent: String = "") -> String {
-        let inner = indent + "  "
-        switch value {
-        case .object(let object) where !object.isEmpty:
-            let lines = object.members.map {
-                inner + String(decoding: JSONString.quoted($0.key), as: UTF8.self) + ": " + text($0.value, indent: inner)
-            }
-            return "{\n" + lines.joined(separator: ",\n") + "\n\(indent)}"
-        case .array(let array) where array.contains { $0.object != nil || $0.array != nil }:
-            return "[\n" + array.map { inner + text($0, indent: inner) }.joined(separator: ",\n") + "\n\(indent)]"
-        case .array(let array): return "[" + array.map { text($0) }.joined(separator: ", ") + "]"
-        default: return value.text
         }
     }
 }

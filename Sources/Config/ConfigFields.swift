@@ -1,5 +1,5 @@
-// ConfigFields: reading the members of a Portkey-shaped object in either spelling, with the type errors that Portkey's clients
-// know ("Expected string, received number").
+// ConfigFields: reading the members of a Portkey-shaped object in either spelling, with the type errors that Portkey's
+// clients know ("Expected string, received number").
 
 import Core
 

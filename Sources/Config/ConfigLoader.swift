@@ -1,7 +1,8 @@
 // ConfigLoader: a file to a snapshot, or to everything that is wrong with it.
 //
-// Read, parse (YAML.swift), interpolate (Interpolation.swift), check (CatalogueCheck.swift), build (SnapshotBuilder.swift). All
-// steps run even when one finds faults, so that the operator sees them together; only a text that cannot be parsed ends early.
+// Read, parse (YAML.swift), interpolate (Interpolation.swift), check (CatalogueCheck.swift), build
+// (SnapshotBuilder.swift). All steps run even when one finds faults, so that the operator sees them together; only a
+// text that cannot be parsed ends early.
 
 package import Core
 import Digests
@@ -33,7 +34,12 @@ package struct ConfigError: Error, Sendable, Equatable, CustomStringConvertible 
 package struct ConfigFailure: Error, Sendable, Equatable, CustomStringConvertible {
     /// In the file's order; never empty.
     package var errors: [ConfigError]
-    package var warnings: [ConfigError] = []
+    package var warnings: [ConfigError]
+
+    package init(errors: [ConfigError], warnings: [ConfigError] = []) {
+        self.errors = errors
+        self.warnings = warnings
+    }
 
     package var description: String { errors.map(\.description).joined(separator: "\n") }
 }
@@ -45,12 +51,18 @@ package struct LoadedConfig: Sendable {
 
 package struct ConfigLoader: Sendable {
     private let environment: @Sendable (String) -> String?
+    private let overrides: ConfigOverrides
 
-    package init(environment: @escaping @Sendable (String) -> String? = { Environment.value(of: $0) }) {
+    package init(
+        environment: @escaping @Sendable (String) -> String? = { Environment.value(of: $0) },
+        overrides: ConfigOverrides = ConfigOverrides()
+    ) {
         self.environment = environment
+        self.overrides = overrides
     }
 
-    /// Reads a file and everything that it refers to. Compare the snapshots' `contentHash` to see whether anything changed.
+    /// Reads a file and everything that it refers to. Compare the snapshots' `contentHash` to see whether anything
+    /// changed.
     package func load(_ path: String) throws(ConfigFailure) -> LoadedConfig {
         let text: Bytes
         do throws(FileError) { text = try FileReader.read(path, limit: FileReader.configLimit).bytes } catch {
@@ -66,7 +78,7 @@ package struct ConfigLoader: Sendable {
             throw ConfigFailure(errors: [ConfigError(file: file, position: error.position, message: error.message)])
         }
         var interpolation = Interpolation(environment: environment)
-        let document = interpolation.apply(to: source.value)
+        let document = overrides.apply(to: interpolation.apply(to: source.value))
         var check = CatalogueCheck(interpolated: interpolation.names)
         let checked = check.check(document)
 

@@ -1,5 +1,6 @@
-// ConfigSnapshot: one config file, read, checked and resolved. Immutable; a reload makes a new one, and exchanges keep the one
-// they began with. The defaults written here are the defaults that the schema and the reference print (Catalogue.swift).
+// ConfigSnapshot: one config file, read, checked and resolved. Immutable; a reload makes a new one, and exchanges keep
+// the one they began with. The defaults written here are the defaults that the schema and the reference print
+// (Catalogue.swift).
 
 package import Core
 package import Digests
@@ -25,8 +26,8 @@ package final class ConfigSnapshot: Sendable {
     package let log: Log
     package let metrics: Metrics
 
-    /// SHA-256 over the file and every file it refers to for a secret or a certificate, in hex: equal hashes, equal snapshots
-    /// but for the environment.
+    /// SHA-256 over the file and every file it refers to for a secret or a certificate, in hex: equal hashes, equal
+    /// snapshots but for the environment.
     package let contentHash: String
     /// The files that went into it: what a watcher watches.
     package let files: [String]
@@ -266,8 +267,8 @@ package struct Defaults: Sendable, Equatable {
 }
 
 package struct Network: Sendable, Equatable {
-    /// Hosts that a client's custom host may be although they are private: names with wildcards, addresses, CIDR ranges. As
-    /// written: Upstream's AddressPolicy reads them.
+    /// Hosts that a client's custom host may be although they are private: names with wildcards, addresses, CIDR
+    /// ranges. As written: Upstream's AddressPolicy reads them.
     package var allowHosts: [String] = []
     package var caFile: String?
     package var caDirectory: String?

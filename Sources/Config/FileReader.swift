@@ -1,4 +1,5 @@
-// FileReader: whole small files, the environment, and paths. The only file of this module that asks the system anything.
+// FileReader: whole small files, the environment, and paths. The only file of this module that asks the system
+// anything.
 
 package import Core
 
@@ -26,7 +27,9 @@ package enum FileReader {
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw failure(path) }
-        guard status.st_mode & S_IFMT != S_IFDIR else { throw FileError(description: "cannot read \(path): it is a directory") }
+        guard status.st_mode & S_IFMT != S_IFDIR else {
+            throw FileError(description: "cannot read \(path): it is a directory")
+        }
         var builder = BytesBuilder(capacity: min(limit, max(4_096, Int(status.st_size))))
         let capacity = 1 << 16
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
@@ -39,7 +42,9 @@ package enum FileReader {
                 throw failure(path)
             }
             builder.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            if builder.count > limit { throw FileError(description: "cannot read \(path): it is larger than \(limit) bytes") }
+            if builder.count > limit {
+                throw FileError(description: "cannot read \(path): it is larger than \(limit) bytes")
+            }
         }
         return Content(bytes: builder.finish(), isReadableByOthers: status.st_mode & (S_IRGRP | S_IROTH) != 0)
     }
@@ -47,7 +52,9 @@ package enum FileReader {
     private static func failure(_ path: String) -> FileError {
         let number = errno
         var text = [CChar](repeating: 0, count: 256)
-        guard strerror_r(number, &text, text.count) == 0 else { return FileError(description: "cannot read \(path): error \(number)") }
+        guard strerror_r(number, &text, text.count) == 0 else {
+            return FileError(description: "cannot read \(path): error \(number)")
+        }
         let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         return FileError(description: "cannot read \(path): \(String(decoding: bytes, as: UTF8.self))")
     }

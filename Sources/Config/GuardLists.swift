@@ -1,7 +1,7 @@
 // GuardLists: the long form, the short form and the names of guardrails (spec §5.1), all to GuardGroups.
 //
-// Whether a check exists and what its parameters may be is for the plugin host; each check keeps its pointer, so that the host's
-// complaint can name its place.
+// Whether a check exists and what its parameters may be is for the plugin host; each check keeps its pointer, so that
+// the host's complaint can name its place.
 
 import Core
 
@@ -42,7 +42,9 @@ extension RequestConfigParser {
     mutating func namedGuardrail(_ name: String, _ value: JSONValue) -> GuardGroup? {
         guard let fields = fields(value, []) else { return nil }
         let isLong = fields["checks"] != nil
-        guard var group = guardGroup(value, at: [], isLong ? .long : .short(.guardrail), isNamed: true) else { return nil }
+        guard var group = guardGroup(value, at: [], isLong ? .long : .short(.guardrail), isNamed: true) else {
+            return nil
+        }
         if group.id.isEmpty { group.id = name }
         return group
     }
@@ -131,20 +133,20 @@ extension RequestConfigParser {
             let parameters = object(check, "parameters") ?? JSONObject()
             checks.append(
                 GuardCheck(
-                    id: Self.checkID(id), parameters: .object(parameters), isEnabled: boolean(check, "is_enabled") ?? true,
+                    id: Self.checkID(id), parameters: .object(parameters),
+                    isEnabled: boolean(check, "is_enabled") ?? true,
                     pointer: pointer(check["parameters"] == nil ? path : check.path(of: "parameters"))))
         }
         return checks
     }
 
     /// The members of a short form that are no checks.
-    static let groupOptions: Set<String> = [
-        "deny", "async", "sequential", "id", "type", "on_fail", "on_success", "guardrail_version_id",
-    ]
+    private static let groupOptions = Set(Catalogue.members(of: "#guardrail").keys)
 
     static func checkID(_ id: String) -> String { id.contains(".") ? id : "default." + id }
 
-    /// "input_guardrail_x7f": the same for the same text at the same place, so that a config parsed again says the same.
+    /// "input_guardrail_x7f": the same for the same text at the same place, so that a config parsed again says the
+    /// same.
     private static func madeUpID(
         _ entry: JSONValue, _ path: [String], _ stage: GuardGroup.Stage, _ kind: GuardGroup.Kind?
     ) -> String {

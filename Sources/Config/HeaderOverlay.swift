@@ -5,8 +5,8 @@ package import Core
 extension RequestConfig {
     /// A config that came with a request. `{}` is one, too: everything is in the headers then.
     ///
-    /// `knownProviders` are the slugs that have an adapter, and `keylessProviders` those among them that need no key. `allowsHost`
-    /// judges custom hosts beyond their spelling.
+    /// `knownProviders` are the slugs that have an adapter, and `keylessProviders` those among them that need no key.
+    /// `allowsHost` judges custom hosts beyond their spelling.
     package init(
         parsing document: JSONValue, in file: ConfigSnapshot, headers: HeaderOptions = HeaderOptions(),
         knownProviders: [String]? = nil, keylessProviders: Set<String> = ["ollama", "triton"],
@@ -22,9 +22,12 @@ extension RequestConfig {
     }
 
     /// This config under a request's headers.
-    package func applying(_ headers: HeaderOptions, in file: ConfigSnapshot) throws(RequestConfigError) -> RequestConfig {
+    package func applying(_ headers: HeaderOptions, in file: ConfigSnapshot) throws(RequestConfigError) -> RequestConfig
+    {
         if headers == HeaderOptions() { return self }
-        if headers.customHost != nil, origin.isFile { throw RequestConfigError(CredentialRule.customHostWithFileConfig) }
+        if headers.customHost != nil, origin.isFile {
+            throw RequestConfigError(CredentialRule.customHostWithFileConfig)
+        }
         if let names = headers.forwardHeaders, HeaderName.normalised(names).contains("x-portkey-forward-headers") {
             throw RequestConfigError(HeaderName.forwardsItself)
         }
@@ -64,7 +67,9 @@ extension RequestConfig {
         var parser = RequestConfigParser(origin: .request)
         parser.guardrails = file.guardrails
         guard let list = value.array else {
-            throw RequestConfigError(issues: [RequestConfigError.Issue([header], "Expected array, received something else")])
+            throw RequestConfigError(issues: [
+                RequestConfigError.Issue([header], "Expected array, received something else")
+            ])
         }
         let groups = parser.guardList(list, [header], stage, .short(.guardrail))
         if !parser.issues.isEmpty { throw RequestConfigError(issues: parser.issues) }

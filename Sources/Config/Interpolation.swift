@@ -1,7 +1,7 @@
 // Interpolation: ${NAME} in the file's strings becomes the environment's word.
 //
-// ${NAME:-default} stands for the default when NAME is unset or empty, and $${ is a plain ${. What comes out is a string and is
-// not looked at again; a key that wants a number or a boolean reads it as one (Catalogue.swift).
+// ${NAME:-default} stands for the default when NAME is unset or empty, and $${ is a plain ${. What comes out is a
+// string and is not looked at again; a key that wants a number or a boolean reads it as one (Catalogue.swift).
 
 package import Core
 
@@ -85,8 +85,8 @@ package struct Interpolation {
         let value = environment(String(name))
         if let fallback { return value.flatMap { $0.isEmpty ? nil : $0 } ?? String(fallback) }
         guard let value else {
-            issues.append(
-                Issue(pointer: pointer, message: "the environment has no variable \(name); ${\(name):-…} gives a default"))
+            let message = "the environment has no variable \(name); ${\(name):-…} gives a default"
+            issues.append(Issue(pointer: pointer, message: message))
             return ""
         }
         return value

@@ -1,11 +1,13 @@
-// RequestConfig: what a Portkey-shaped config says for a request, with everything that targets inherit already in its place.
+// RequestConfig: what a Portkey-shaped config says for a request, with everything that targets inherit already in its
+// place.
 //
-// The tree has strategies inside and targets at its leaves; whoever walks it never looks back at a parent. It comes out of
-// RequestConfigParser, from a config of the file or from a request's header.
+// The tree has strategies inside and targets at its leaves; whoever walks it never looks back at a parent. It comes out
+// of RequestConfigParser, from a config of the file or from a request's header.
 
 package import Core
 
-/// Who wrote a config. What the file says is the operator's word; what a request brings along is checked against `allow_inline`.
+/// Who wrote a config. What the file says is the operator's word; what a request brings along is checked against
+/// `allow_inline`.
 package enum ConfigOrigin: Sendable, Hashable {
     /// The named config of the file; "" where the file says it outside a named config.
     case file(String)
@@ -26,9 +28,12 @@ package struct RequestConfig: Sendable, Equatable {
     /// The leaves in order.
     package var targets: [TargetConfig] { root.targets }
 
-    /// False when the config has features only (cache, retry, guards): provider and credential come from the headers then.
+    /// False when the config has features only (cache, retry, guards): provider and credential come from the headers
+    /// then.
     package var namesProvider: Bool {
-        if case .target(let target) = root { return target.provider != nil || target.virtualKey != nil || target.passthrough }
+        if case .target(let target) = root {
+            return target.provider != nil || target.virtualKey != nil || target.passthrough
+        }
         return true
     }
 }
@@ -37,9 +42,24 @@ package indirect enum ConfigNode: Sendable, Equatable {
     case target(TargetConfig)
     case strategy(StrategyConfig)
 
-    package var path: String { switch self { case .target(let it): it.path; case .strategy(let it): it.path } }
-    package var name: String? { switch self { case .target(let it): it.name; case .strategy(let it): it.name } }
-    package var weight: Double { switch self { case .target(let it): it.weight; case .strategy(let it): it.weight } }
+    package var path: String {
+        switch self {
+        case .target(let it): it.path;
+        case .strategy(let it): it.path
+        }
+    }
+    package var name: String? {
+        switch self {
+        case .target(let it): it.name;
+        case .strategy(let it): it.name
+        }
+    }
+    package var weight: Double {
+        switch self {
+        case .target(let it): it.weight;
+        case .strategy(let it): it.weight
+        }
+    }
 
     package var targets: [TargetConfig] {
         switch self {
@@ -61,11 +81,21 @@ package struct StrategyConfig: Sendable, Equatable {
         package var query: JSONValue
         /// The name of a child.
         package var then: String
+
+        package init(query: JSONValue, then: String) {
+            self.query = query
+            self.then = then
+        }
     }
 
     package struct Sticky: Sendable, Equatable {
         package var hashFields: [String]
         package var seconds: Int
+
+        package init(hashFields: [String], seconds: Int) {
+            self.hashFields = hashFields
+            self.seconds = seconds
+        }
     }
 
     /// As `TargetConfig.path`.
@@ -217,7 +247,8 @@ package struct GuardGroup: Sendable, Equatable {
     package var pointer: JSONPointer
 
     package init(
-        id: String, kind: Kind?, stage: Stage, origin: ConfigOrigin, checks: [GuardCheck], pointer: JSONPointer = JSONPointer()
+        id: String, kind: Kind?, stage: Stage, origin: ConfigOrigin, checks: [GuardCheck],
+        pointer: JSONPointer = JSONPointer()
     ) {
         self.id = id
         self.kind = kind
@@ -247,7 +278,8 @@ package struct GuardCheck: Sendable, Equatable {
 // MARK: Model names
 
 package enum ModelName {
-    /// "@name/model" in its parts, cut at the first slash, since model ids have slashes of their own. nil without an "@".
+    /// "@name/model" in its parts, cut at the first slash, since model ids have slashes of their own. nil without an
+    /// "@".
     package static func split(_ text: String) -> (provider: String, model: String)? {
         guard text.hasPrefix("@") else { return nil }
         let rest = text.dropFirst()

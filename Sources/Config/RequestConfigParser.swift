@@ -1,5 +1,6 @@
-// RequestConfigParser: a Portkey-shaped document to a RequestConfig. Collects every issue, in the texts that Portkey's clients
-// know; resolves what targets inherit (spec §4.2); keeps members that it does not know as options of the target.
+// RequestConfigParser: a Portkey-shaped document to a RequestConfig. Collects every issue, in the texts that Portkey's
+// clients know; resolves what targets inherit (spec §4.2); keeps members that it does not know as options of the
+// target.
 //
 // Keys may be written in snake_case or camelCase. JSON null is as if the member were not there.
 
@@ -108,7 +109,9 @@ package struct RequestConfigParser {
         }
         if let retry = retry(fields) { inherited.target.retry = retry }
         if let cache = cache(fields) { inherited.target.cache = cache }
-        if let timeout = milliseconds(fields, "request_timeout") { inherited.target.requestTimeoutMilliseconds = timeout }
+        if let timeout = milliseconds(fields, "request_timeout") {
+            inherited.target.requestTimeoutMilliseconds = timeout
+        }
         if let timeouts = self.fields(fields, "timeouts") {
             if let value = milliseconds(timeouts, "first_token_ms") {
                 inherited.target.timeouts.firstTokenMilliseconds = value
@@ -129,7 +132,9 @@ package struct RequestConfigParser {
                 report(fields.path(of: "forward_headers"), HeaderName.forwardsItself)
             }
         }
-        if let strict = boolean(fields, "strict_open_ai_compliance") { inherited.target.strictOpenAICompliance = strict }
+        if let strict = boolean(fields, "strict_open_ai_compliance") {
+            inherited.target.strictOpenAICompliance = strict
+        }
     }
 
     private mutating func readGuards(_ fields: Fields, into inherited: inout Inherited) {
@@ -198,7 +203,9 @@ package struct RequestConfigParser {
         var children: [ConfigNode] = []
         for (index, target) in targets.enumerated() {
             let path = fields.path(of: "targets") + [String(index)]
-            if let child = node(target, path: path, label: "\(label).targets[\(index)]", from: handed) { children.append(child) }
+            if let child = node(target, path: path, label: "\(label).targets[\(index)]", from: handed) {
+                children.append(child)
+            }
         }
         guard let mode, children.count == targets.count, !children.isEmpty else { return nil }
         if mode == .loadbalance, children.allSatisfy({ $0.weight == 0 }) {
@@ -228,7 +235,11 @@ package struct RequestConfigParser {
     private mutating func readConditions(_ own: Fields, into strategy: inout StrategyConfig) {
         guard own["conditions"] != nil else {
             let message = "No conditions passed in the query router"
-            if origin.isFile { report(own.path + ["conditions"], message) } else { routerError = routerError ?? message }
+            if origin.isFile {
+                report(own.path + ["conditions"], message)
+            } else {
+                routerError = routerError ?? message
+            }
             return
         }
         for (index, value) in (array(own, "conditions") ?? []).enumerated() {
@@ -292,8 +303,8 @@ package struct RequestConfigParser {
         }
     }
 
-    /// `override_params: {model: "@name/model"}` chooses the provider, when there is one of that name: Cloudflare's models begin
-    /// with "@cf/".
+    /// `override_params: {model: "@name/model"}` chooses the provider, when there is one of that name: Cloudflare's
+    /// models begin with "@cf/".
     private func adoptModelName(_ target: inout TargetConfig) {
         guard let model = target.overrideParams["model"]?.string, let parts = ModelName.split(model),
             providerNames.contains(parts.provider)
@@ -322,8 +333,8 @@ package struct RequestConfigParser {
     // MARK: The validity rule (spec §4.1)
 
     static let nothingUseful =
-        "Invalid configuration. It must have either 'provider' and 'api_key', or 'strategy' and 'targets', or 'cache', or "
-        + "'retry', or 'request_timeout'"
+        "Invalid configuration. It must have either 'provider' and 'api_key', or 'strategy' and 'targets', or "
+        + "'cache', or 'retry', or 'request_timeout'"
     static let vertexIncomplete =
         "Invalid configuration. ('vertex_project_id' and 'vertex_region') or ('vertex_service_account_json' and "
         + "'vertex_region') are required for 'vertex-ai' provider."
@@ -363,13 +374,7 @@ package struct RequestConfigParser {
     ]
 
     /// Members that are read here; every other is an option.
-    static let ownKeys: Set<String> = [
-        "strategy", "targets", "name", "weight", "provider", "api_key", "virtual_key", "custom_host", "passthrough",
-        "override_params", "default_params", "drop_params", "retry", "cache", "request_timeout", "timeouts",
-        "forward_headers", "strict_open_ai_compliance", "before_request_hooks", "after_request_hooks", "input_guardrails",
-        "output_guardrails", "input_mutators", "output_mutators", "default_input_guardrails", "default_output_guardrails",
-        "options",
-    ]
+    private static let ownKeys = Set(Catalogue.members(of: "#config").keys).union(["options"])
 }
 
 /// A credential that the server holds goes only to the origin it was configured with.
@@ -378,12 +383,14 @@ package enum CredentialRule {
         "'custom_host' cannot be used with \"@\(name)\": its credential goes only to the host it was configured with"
     }
     package static let customHostWithFileConfig =
-        "A custom host cannot be used with a config of the server: its credentials go only to the hosts they were configured with"
+        "A custom host cannot be used with a config of the server: its credentials go only to the hosts "
+        + "they were configured with"
 
-    /// What a client may say about a named provider beside its credential. Whatever else its config has is not handed to the
-    /// adapter: a resource name or a region would lead the credential elsewhere.
+    /// What a client may say about a named provider beside its credential. Whatever else its config has is not handed
+    /// to the adapter: a resource name or a region would lead the credential elsewhere.
     package static let clientOptions: Set<String> = [
-        "anthropic_beta", "anthropic_version", "openai_organization", "openai_project", "openai_beta", "fetch_integrated_models",
+        "anthropic_beta", "anthropic_version", "openai_organization", "openai_project", "openai_beta",
+        "fetch_integrated_models",
         "mistral_fim_completion", "provider_model", "file_purpose", "prompt_id",
     ]
 }
@@ -411,7 +418,8 @@ enum HTTPURL {
     /// http or https, a host, perhaps a port and a path; no user, password, query, fragment or odd character.
     static func isValid(_ text: String) -> Bool {
         let bytes = text.utf8
-        guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "\"") }) else {
+        guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "\"") })
+        else {
             return false
         }
         let lower = text.lowercased()
@@ -423,7 +431,9 @@ enum HTTPURL {
         if host.hasPrefix("[") {
             guard let close = host.firstIndex(of: "]") else { return false }
             let inner = host[host.index(after: host.startIndex)..<close]
-            guard inner.contains(":"), inner.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else { return false }
+            guard inner.contains(":"), inner.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else {
+                return false
+            }
             host = host[host.index(after: close)...]
             return host.isEmpty || (host.hasPrefix(":") && isPort(host.dropFirst()))
         }
@@ -433,10 +443,11 @@ enum HTTPURL {
         }
         let labels = host.split(separator: ".", omittingEmptySubsequences: false)
         return labels.allSatisfy { label in
-            !label.isEmpty && label.utf8.allSatisfy { byte in
-                (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == UInt8(ascii: "-")
-                    || byte == UInt8(ascii: "_")
-            }
+            !label.isEmpty
+                && label.utf8.allSatisfy { byte in
+                    (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == UInt8(ascii: "-")
+                        || byte == UInt8(ascii: "_")
+                }
         }
     }
 

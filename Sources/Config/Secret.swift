@@ -1,5 +1,5 @@
-// Secret: a credential in memory. It compares and travels like a string and never prints itself: not in interpolation, not in
-// a dump, not in a test's failure message. Whoever needs the text asks for it by name.
+// Secret: a credential in memory. It compares and travels like a string and never prints itself: not in interpolation,
+// not in a dump, not in a test's failure message. Whoever needs the text asks for it by name.
 
 package struct Secret: Sendable, Hashable {
     private let text: String

@@ -1,5 +1,5 @@
-// SnapshotBuilder: the sections that are more than plain values, and what must agree between sections. Works on a document that
-// the catalogue has checked; what has the wrong type was reported there and is passed over here.
+// SnapshotBuilder: the sections that are more than plain values, and what must agree between sections. Works on a
+// document that the catalogue has checked; what has the wrong type was reported there and is passed over here.
 
 import Core
 import Digests
@@ -39,7 +39,8 @@ final class SnapshotBuilder {
     }
 
     private func report(_ pointer: JSONPointer, _ message: String, aboutKey: Bool = false, warning: Bool = false) {
-        issues.append(CatalogueCheck.Issue(pointer: pointer, isAboutKey: aboutKey, isWarning: warning, message: message))
+        issues.append(
+            CatalogueCheck.Issue(pointer: pointer, isAboutKey: aboutKey, isWarning: warning, message: message))
     }
 
     /// The members of an object at a path; none when it is missing or something else.
@@ -68,7 +69,8 @@ final class SnapshotBuilder {
             files.append(path)
             contents.append(content.bytes)
             if isSecret, content.isReadableByOthers {
-                report(pointer, "\(path) holds a secret and others than its owner may read it (chmod 600)", warning: true)
+                report(
+                    pointer, "\(path) holds a secret and others than its owner may read it (chmod 600)", warning: true)
             }
             return content.bytes
         } catch {
@@ -101,7 +103,9 @@ final class SnapshotBuilder {
     /// A credential: text that can stand in a header. nil when there is none, or none that can be used.
     private func credential(_ value: JSONValue?, at pointer: JSONPointer) -> String? {
         guard let value else { return nil }
-        guard let text = value.string ?? SecretReference(value).flatMap({ resolve($0, at: pointer) }) else { return nil }
+        guard let text = value.string ?? SecretReference(value).flatMap({ resolve($0, at: pointer) }) else {
+            return nil
+        }
         if text.isEmpty {
             report(pointer, "the credential is empty", warning: true)
             return nil
@@ -116,7 +120,8 @@ final class SnapshotBuilder {
     // MARK: Sections
 
     private func buildTLS() {
-        guard let certificate = document["tls"]?["certificate_file"]?.string, let key = document["tls"]?["key_file"]?.string,
+        guard let certificate = document["tls"]?["certificate_file"]?.string,
+            let key = document["tls"]?["key_file"]?.string,
             !certificate.isEmpty, !key.isEmpty
         else { return }
         let files = TLSFiles(certificateFile: absolute(certificate), keyFile: absolute(key))
@@ -126,7 +131,9 @@ final class SnapshotBuilder {
     }
 
     private func buildPlugins() {
-        for pin in members(document["plugins"]?["pins"]) { draft.plugins.pins[pin.key] = pin.value.string?.lowercased() }
+        for pin in members(document["plugins"]?["pins"]) {
+            draft.plugins.pins[pin.key] = pin.value.string?.lowercased()
+        }
         for member in members(document["plugins"]?["settings"]) {
             var settings = PluginSettings()
             settings.timeoutMilliseconds = member.value["timeout_ms"]?.int
@@ -138,15 +145,15 @@ final class SnapshotBuilder {
 
     private func policy(_ value: JSONValue?) -> FailurePolicy? { value?.string.flatMap(FailurePolicy.init(rawValue:)) }
 
-    private static let providerKeys: Set<String> = [
-        "provider", "base_url", "api_key", "models", "request_timeout", "timeouts",
-    ]
+    private static let providerKeys = Set(Catalogue.members(of: "/providers/*").keys)
 
     private func buildProviders() {
         for member in members(document["providers"]) {
             let pointer = place("providers", member.key)
             guard let slug = member.value["provider"]?.string, !slug.isEmpty else { continue }
-            if slug.hasPrefix("@") { report(pointer / "provider", "a provider cannot stand for another one: name its adapter") }
+            if slug.hasPrefix("@") {
+                report(pointer / "provider", "a provider cannot stand for another one: name its adapter")
+            }
             var provider = ProviderConfig(name: member.key, provider: slug, pointer: pointer)
             if let url = member.value["base_url"]?.string {
                 if !HTTPURL.isValid(url) { report(pointer / "base_url", "expected a URL like https://host/v1") }
@@ -168,6 +175,8 @@ final class SnapshotBuilder {
         let name = SnakeCase.convert(option.key)
         if name == "custom_host" {
             report(pointer, "a provider's address is its \"base_url\"", aboutKey: true)
+        } else if Self.providerKeys.contains(name) {
+            report(pointer, "write \"\(name)\"", aboutKey: true)
         } else if let reference = SecretReference(option.value) {
             guard let text = resolve(reference, at: pointer) else { return }
             provider.options[name] = .string(text)
@@ -187,7 +196,8 @@ final class SnapshotBuilder {
             if let other = draft.keys.first(where: { $0.hash == hash }) {
                 report(pointer, "this is the same key as \"\(other.name)\"")
             }
-            var key = GatewayKey(name: name, workspace: value["workspace"]?.string ?? "default", hash: hash, pointer: pointer)
+            var key = GatewayKey(
+                name: name, workspace: value["workspace"]?.string ?? "default", hash: hash, pointer: pointer)
             key.config = value["config"]?.string
             key.metadata = value["metadata"]?.object ?? JSONObject()
             key.allowInline = draft.allowInline
@@ -211,13 +221,17 @@ final class SnapshotBuilder {
         }
         if let hex = value["sha256"]?.string { return Digest(hex: hex) }
         let place = pointer / given[0]
-        let reference = given[0] == "key_file" ? value["key_file"]?.string.map { JSONValue.object(JSONObject([("file", .string($0))])) } : value["key"]
+        let reference =
+            given[0] == "key_file"
+            ? value["key_file"]?.string.map { JSONValue.object(JSONObject([("file", .string($0))])) } : value["key"]
         if value["key"]?.string == "" {
             report(place, "the key is empty")
             return nil
         }
         guard let text = credential(reference, at: place) else { return nil }
-        if text.utf8.count < 16 { report(place, "the key has fewer than 16 characters: it could be guessed", warning: true) }
+        if text.utf8.count < 16 {
+            report(place, "the key has fewer than 16 characters: it could be guessed", warning: true)
+        }
         return SHA256.hash(text)
     }
 
@@ -307,8 +321,8 @@ final class SnapshotBuilder {
             guard document["keys"]?.array?.isEmpty != false, !draft.listen.allowPublicWithoutKeys else { return }
             report(
                 pointer,
-                "without keys the gateway listens on loopback only: add \"keys\", or set \"allow_public_without_keys\" if something "
-                    + "in front of it asks for credentials")
+                "without keys the gateway listens on loopback only: add \"keys\", or set \"allow_public_without_keys\" "
+                    + "if something in front of it asks for credentials")
         }
     }
 

@@ -1,7 +1,7 @@
 // SourceDocument: a config file as one JSON value, with the line and column of everything in it.
 //
-// YAML and JSON come out the same, so that nothing behind this file knows which it was. Positions are kept by JSON pointer: an
-// error found much later still names its line.
+// YAML and JSON come out the same, so that nothing behind this file knows which it was. Positions are kept by JSON
+// pointer: an error found much later still names its line.
 
 package import Core
 

@@ -1,7 +1,8 @@
-// YAML: text to a SourceDocument, by libyaml's events. Scalars follow YAML 1.2's core schema: "yes" and "on" are strings.
+// YAML: text to a SourceDocument, by libyaml's events. Scalars follow YAML 1.2's core schema: "yes" and "on" are
+// strings.
 //
-// First a tree of nodes as written, then the JSON value, in which aliases and merge keys ("<<") are expanded. Expansion counts
-// what it makes, so that a file of a few lines cannot become gigabytes (the "billion laughs").
+// First a tree of nodes as written, then the JSON value, in which aliases and merge keys ("<<") are expanded. Expansion
+// counts what it makes, so that a file of a few lines cannot become gigabytes (the "billion laughs").
 
 import CYAML
 package import Core
@@ -176,7 +177,8 @@ private struct Composer {
             switch self {
             case .scalar(let scalar): scalar.position
             case .sequenceStart(_, let position), .mappingStart(_, let position), .alias(_, let position),
-                .collectionEnd(let position), .documentStart(let position), .streamEnd(let position), .other(let position):
+                .collectionEnd(let position), .documentStart(let position), .streamEnd(let position),
+                .other(let position):
                 position
             }
         }
@@ -194,7 +196,8 @@ private struct Composer {
             return .scalar(
                 Scalar(
                     text: String(decoding: bytes, as: UTF8.self), tag: Self.string(data.tag),
-                    anchor: Self.string(data.anchor), isPlain: data.style == YAML_PLAIN_SCALAR_STYLE, position: position))
+                    anchor: Self.string(data.anchor), isPlain: data.style == YAML_PLAIN_SCALAR_STYLE, position: position
+                ))
         case YAML_SEQUENCE_START_EVENT:
             let data = event.data.sequence_start
             try check(tag: Self.string(data.tag), is: "seq", at: position)
@@ -284,7 +287,8 @@ private enum CoreSchema {
         {
             return .number(String(value))
         }
-        if text.hasPrefix("0o"), let value = UInt64(text.dropFirst(2), radix: 8), !text.utf8.contains(UInt8(ascii: "+")) {
+        if text.hasPrefix("0o"), let value = UInt64(text.dropFirst(2), radix: 8), !text.utf8.contains(UInt8(ascii: "+"))
+        {
             return .number(String(value))
         }
         return number(text).map { .number($0) } ?? .string(text)
@@ -354,7 +358,8 @@ private struct Expansion {
             var array: [JSONValue] = []
             for (index, element) in elements.enumerated() {
                 array.append(
-                    try value(of: element, key: nil, at: element.position, pointer: "\(pointer)/\(index)", depth: depth + 1))
+                    try value(
+                        of: element, key: nil, at: element.position, pointer: "\(pointer)/\(index)", depth: depth + 1))
             }
             return .array(array)
         case .mapping(let members):

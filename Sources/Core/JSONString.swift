@@ -1,5 +1,9 @@
 // JSONString: between the raw text of a JSON string and what it says.
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 package enum JSONString {
     package static func hexValue(_ byte: UInt8) -> UInt32? {
         switch byte {
@@ -12,7 +16,8 @@ package enum JSONString {
 
     /// True when `raw`, the text between the quotes, says something other than itself.
     package static func hasEscapes(_ raw: UnsafeRawBufferPointer) -> Bool {
-        raw.contains(UInt8(ascii: "\\"))
+        guard let base = raw.baseAddress else { return false }
+        return memchr(base, 0x5C, raw.count) != nil
     }
 
     /// What `raw` says. `raw` must have passed a JSONReader. A lone surrogate becomes U+FFFD.

@@ -204,3 +204,35 @@ extension UnsafeRawBufferPointer {
         return String(decoding: JSONString.decode(raw), as: UTF8.self)
     }
 }
+
+extension JSONValue {
+    /// Indented JSON text, for people.
+    package var prettyText: String {
+        var output = ""
+        writePretty(indent: "", into: &output)
+        return output
+    }
+
+    private func writePretty(indent: String, into output: inout String) {
+        let deeper = indent + "  "
+        switch self {
+        case .array(let elements) where !elements.isEmpty:
+            output += "[\n"
+            for (index, element) in elements.enumerated() {
+                output += deeper
+                element.writePretty(indent: deeper, into: &output)
+                output += index == elements.count - 1 ? "\n" : ",\n"
+            }
+            output += indent + "]"
+        case .object(let object) where !object.isEmpty:
+            output += "{\n"
+            for (index, member) in object.members.enumerated() {
+                output += deeper + JSONValue.string(member.key).text + ": "
+                member.value.writePretty(indent: deeper, into: &output)
+                output += index == object.members.count - 1 ? "\n" : ",\n"
+            }
+            output += indent + "}"
+        default: output += text
+        }
+    }
+}

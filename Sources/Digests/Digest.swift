@@ -4,8 +4,8 @@
 package struct Digest: Sendable, Hashable {
     package static let byteCount = 32
 
-    // Four words rather than an array: no memory of its own, and equality is four comparisons. They hold the bytes in memory
-    // order, whatever the machine's.
+    // Four words rather than an array: no memory of its own, and equality is four comparisons. They hold the bytes in
+    // memory order, whatever the machine's.
     private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
     private init() {}

@@ -1,7 +1,7 @@
 // SHA256: digests by libcrypto, which libcurl has loaded already and which uses the processor's own instructions.
 //
-// OpenSSL 3 looks an algorithm up by name on every SHA256() call, which costs more than hashing a cache key does. So the
-// algorithm is fetched once, and each thread keeps one context for whole hashes.
+// OpenSSL 3 looks an algorithm up by name on every SHA256() call, which costs more than hashing a cache key does. So
+// the algorithm is fetched once, and each thread keeps one context for whole hashes.
 
 internal import CCrypto
 internal import Glibc
@@ -64,15 +64,17 @@ package struct DigestFileError: Error, Sendable, Equatable, CustomStringConverti
 
     package var description: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-            guard let base = buffer.baseAddress, strerror_r(errno, base, buffer.count) == 0 else { return "error \(errno)" }
+            guard let base = buffer.baseAddress, strerror_r(errno, base, buffer.count) == 0 else {
+                return "error \(errno)"
+            }
             return String(cString: base)
         }
     }
 }
 
 extension SHA256 {
-    /// The digest of a whole file, whatever the descriptor's position, which stays where it is. The file must be one that
-    /// can be read at a position: not a pipe. Blocks.
+    /// The digest of a whole file, whatever the descriptor's position, which stays where it is. The file must be one
+    /// that can be read at a position: not a pipe. Blocks.
     package static func hash(fileDescriptor: Int32) throws(DigestFileError) -> Digest {
         var hasher = Hasher()
         let capacity = 1 << 16

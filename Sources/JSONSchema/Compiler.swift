@@ -1,8 +1,8 @@
 // Compiler: turns the places of a schema that can be reached from its root into Nodes.
 //
-// A place is compiled when something leads to it: it gets its index at once and waits in a queue for its rules. So chains of
-// references, however long, need no stack, and circles need no care until the end, when those that would never let an
-// evaluation finish are refused.
+// A place is compiled when something leads to it: it gets its index at once and waits in a queue for its rules. So
+// chains of references, however long, need no stack, and circles need no care until the end, when those that would
+// never let an evaluation finish are refused.
 
 internal import Core
 internal import Patterns
@@ -81,7 +81,8 @@ struct Compiler {
         if location.draft == .draft2020 {
             prefix = children("prefixItems", location, &reader) ?? []
             if reader.schema["items"]?.array != nil {
-                reader.report("items", "\"items\" must be a schema; for a list of schemas draft 2020-12 has \"prefixItems\"")
+                reader.report(
+                    "items", "\"items\" must be a schema; for a list of schemas draft 2020-12 has \"prefixItems\"")
             } else {
                 rest = child("items", location)
             }
@@ -91,10 +92,12 @@ struct Compiler {
         } else {
             rest = child("items", location)
         }
-        let counts = location.draft == .draft2020 ? (reader.count("minContains"), reader.count("maxContains")) : (nil, nil)
+        let hasCounts = location.draft == .draft2020
         let rules = ArrayRules(
-            prefix: prefix, rest: rest, contains: child("contains", location), minContains: counts.0 ?? 1,
-            maxContains: counts.1, minItems: reader.count("minItems"), maxItems: reader.count("maxItems"),
+            prefix: prefix, rest: rest, contains: child("contains", location),
+            minContains: hasCounts ? reader.count("minContains") ?? 1 : 1,
+            maxContains: hasCounts ? reader.count("maxContains") : nil, minItems: reader.count("minItems"),
+            maxItems: reader.count("maxItems"),
             isUnique: reader.flag("uniqueItems"))
         let isEmpty =
             prefix.isEmpty && rest == nil && rules.contains == nil && rules.minItems == nil && rules.maxItems == nil
@@ -107,12 +110,14 @@ struct Compiler {
             reader.pattern(name, "patternProperties", name).map { (pattern: $0, schema: schema) }
         }
         let rules = ObjectRules(
-            properties: members("properties", location, &reader), required: reader.names("required"), patterns: patterns,
+            properties: members("properties", location, &reader), required: reader.names("required"),
+            patterns: patterns,
             additional: child("additionalProperties", location), names: child("propertyNames", location),
             minProperties: reader.count("minProperties"), maxProperties: reader.count("maxProperties"),
             dependencies: dependencies(location, &reader))
         let isEmpty =
-            !rules.looksAtMembers && rules.minProperties == nil && rules.maxProperties == nil && rules.dependencies.isEmpty
+            !rules.looksAtMembers && rules.minProperties == nil && rules.maxProperties == nil
+            && rules.dependencies.isEmpty
         return isEmpty ? nil : rules
     }
 
@@ -176,9 +181,7 @@ struct Compiler {
 
     /// Draft 7: beside "$ref" nothing counts.
     private mutating func reference(_ location: Location, _ reader: inout KeywordReader) -> Combinations? {
-        let target = follow("$ref", location, &reader)
-        return Combinations(
-            reference: target.map { node($0) }, dynamicReference: nil, all: [], any: nil, one: nil, not: nil, condition: nil)
+        Combinations(reference: follow("$ref", location, &reader).map { node($0) })
     }
 
     private mutating func follow(_ keyword: String, _ location: Location, _ reader: inout KeywordReader) -> Location? {
@@ -225,7 +228,8 @@ struct Compiler {
                 }
                 switch states[next] {
                 case .done: break
-                case .open: report(nodes[next].pointer, "the schema refers back to itself without going into the document")
+                case .open:
+                    report(nodes[next].pointer, "the schema refers back to itself without going into the document")
                 case .new:
                     states[next] = .open
                     stack.append((next, sameValueTargets(next)[...]))

@@ -1,7 +1,7 @@
 // ECMAPattern: the regular expressions of schemas, which are ECMA-262's, for PCRE2.
 //
-// `Pattern.Options.ecmaScript` settles most of what the two read differently. The rest is rewritten here: `\s` has Unicode's
-// spaces too, `\v` is one character, and Unicode's categories may be spelled out.
+// `Pattern.Options.ecmaScript` settles most of what the two read differently. The rest is rewritten here: `\s` has
+// Unicode's spaces too, `\v` is one character, and Unicode's categories may be spelled out.
 
 internal import Patterns
 

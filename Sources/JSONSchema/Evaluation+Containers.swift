@@ -5,10 +5,10 @@ internal import Patterns
 
 extension Evaluation {
     /// Checks a value one step further down.
-    private mutating func descend(_ token: @autoclosure () -> PathToken, _ index: NodeIndex, _ value: JSONValue) -> Bool {
+    private mutating func descend(_ token: PathToken, _ index: NodeIndex, _ value: JSONValue) -> Bool {
         var marks = Marks.off
         guard limit > 0 else { return check(index, value, &marks) }
-        path.append(token())
+        path.append(token)
         defer { path.removeLast() }
         return check(index, value, &marks)
     }
@@ -83,7 +83,8 @@ extension Evaluation {
     }
 
     private mutating func checkUnique(_ node: Node, _ elements: [JSONValue]) -> Bool {
-        guard elements.count > 1, spend(elements.reduce(0) { $0 + $1.nodeCount }, node) else { return elements.count < 2 }
+        guard elements.count > 1 else { return true }
+        guard spend(elements.reduce(0) { $0 + $1.nodeCount }, node) else { return false }
         var seen: [ExactValue: Int] = [:]
         seen.reserveCapacity(elements.count)
         for (index, element) in elements.enumerated() {
@@ -109,10 +110,12 @@ extension Evaluation {
 
     private mutating func checkCount(_ rules: ObjectRules, _ node: Node, _ count: Int) -> Bool {
         if let bound = rules.minProperties, count < bound {
-            return fail(node, "minProperties", "expected at least \(counted(bound, "member", "members")), found \(count)")
+            return fail(
+                node, "minProperties", "expected at least \(counted(bound, "member", "members")), found \(count)")
         }
         if let bound = rules.maxProperties, count > bound {
-            return fail(node, "maxProperties", "expected at most \(counted(bound, "member", "members")), found \(count)")
+            return fail(
+                node, "maxProperties", "expected at most \(counted(bound, "member", "members")), found \(count)")
         }
         return true
     }
@@ -163,7 +166,8 @@ extension Evaluation {
 
     private mutating func checkMember(_ member: JSONObject.Member, _ keyword: String, _ schema: NodeIndex) -> Bool {
         if program.nodes[schema].rules.verdict == false {
-            return fail(program.nodes[schema], nil, at: .key(member.key), "member \(quoted(member.key)) is not allowed here")
+            return fail(
+                program.nodes[schema], nil, at: .key(member.key), "member \(quoted(member.key)) is not allowed here")
         }
         return descend(.key(member.key), schema, member.value)
     }
@@ -200,7 +204,8 @@ extension Evaluation {
         for dependency in rules.dependencies where !isStopped && has(dependency.trigger) {
             for name in dependency.required where !isStopped && !has(name) {
                 isValid = fail(
-                    node, dependency.keyword, "member \(quoted(dependency.trigger)) needs member \(quoted(name)), which is missing")
+                    node, dependency.keyword,
+                    "member \(quoted(dependency.trigger)) needs member \(quoted(name)), which is missing")
             }
             if let schema = dependency.schema, !isStopped { isValid = check(schema, value, &marks) && isValid }
         }

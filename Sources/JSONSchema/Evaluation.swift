@@ -1,28 +1,31 @@
 // Evaluation: one walk of one document along a schema's nodes.
 //
-// It runs in two ways. To tell only whether a document is valid (`limit` 0) it stops at the first violation and keeps no
-// paths. To say what is wrong it goes on, up to the limit; but schemas that may fail, such as the branches of "anyOf", are
-// tried the first way.
+// It runs in two ways. To tell only whether a document is valid (`limit` 0) it stops at the first violation and keeps
+// no paths. To say what is wrong it goes on, up to the limit; but schemas that may fail, such as the branches of
+// "anyOf", are tried the first way.
 //
-// Schemas can ask for more work than anyone has (alternatives in alternatives, twenty deep, are a million). So steps are
-// counted, depth is bounded, and an evaluation that is given up makes the document invalid, wherever that happened.
+// Schemas can ask for more work than anyone has (alternatives in alternatives, twenty deep, are a million). So steps
+// are counted, depth is bounded, and an evaluation that is given up makes the document invalid, wherever that happened.
 
 internal import Core
 internal import Patterns
 
 struct Evaluation {
-    /// Schemas within schemas. Each takes some hundred bytes of the stack.
-    static let maximumDepth = 1000
+    /// Schemas within schemas. Each takes a kilobyte or two of the stack.
+    static let maximumDepth = 500
 
     let program: Program
     var limit: Int
-    /// The branch at hand is done: a violation was found that nobody wants to know more about, or as many as are wanted.
+    /// The branch at hand is done: a violation was found that nobody wants to know more about, or as many as are
+    /// wanted.
     var isStopped = false
     var violations: [Violation] = []
     /// Where in the document; kept only while violations are collected.
     var path: [PathToken] = []
 
-    private var steps: Int
+    private let document: JSONValue
+    private var steps = 500_000
+    private var hasFullSteps = false
     private var depth = 0
     private var matchBudget = MatchBudget(units: 100_000_000)
     private var abandonment: Violation?
@@ -41,18 +44,18 @@ struct Evaluation {
         }
     }
 
-    init(_ program: Program, limit: Int, size: Int) {
+    init(_ program: Program, _ document: JSONValue, limit: Int) {
         self.program = program
+        self.document = document
         self.limit = limit
-        steps = 500_000 + 20 * size
     }
 
-    mutating func accepts(_ document: JSONValue) -> Bool {
+    mutating func accepts() -> Bool {
         var marks = Marks.off
         return check(0, document, &marks) && abandonment == nil
     }
 
-    mutating func violations(of document: JSONValue) -> [Violation] {
+    mutating func collect() -> [Violation] {
         var marks = Marks.off
         _ = check(0, document, &marks)
         guard let abandonment else { return violations }
@@ -64,13 +67,19 @@ struct Evaluation {
     /// Takes `count` steps; false when there are no more.
     mutating func spend(_ count: Int, _ node: Node) -> Bool {
         steps -= count
+        if steps < 0, !hasFullSteps {
+            // A large document may take more, but counting it is not for the others.
+            hasFullSteps = true
+            steps += 20 * document.nodeCount
+        }
         if steps < 0 { abandon(node, "the document is too much work to check with this schema") }
         return abandonment == nil
     }
 
     mutating func abandon(_ node: Node, _ message: String) {
         if abandonment == nil {
-            abandonment = Violation(instance: place, schema: JSONPointer(parsing: node.pointer) ?? JSONPointer(), message: message)
+            abandonment = Violation(
+                instance: place, schema: JSONPointer(parsing: node.pointer) ?? JSONPointer(), message: message)
         }
         isStopped = true
     }
@@ -80,7 +89,9 @@ struct Evaluation {
     private var place: JSONPointer { JSONPointer(path.map(\.text)) }
 
     /// Notes a violation of `keyword`. Always false, for the caller to return.
-    mutating func fail(_ node: Node, _ keyword: String?, at token: PathToken? = nil, _ message: @autoclosure () -> String) -> Bool {
+    mutating func fail(
+        _ node: Node, _ keyword: String?, at token: PathToken? = nil, _ message: @autoclosure () -> String
+    ) -> Bool {
         guard limit > 0 else {
             isStopped = true
             return false
@@ -116,10 +127,16 @@ struct Evaluation {
 
     // MARK: The walk
 
-    /// Whether node `index` accepts `value`. Marks what was evaluated, if `marks` is on; what it marked on failure is void.
+    /// Whether node `index` accepts `value`. Marks what was evaluated, if `marks` is on; what it marked on failure is
+    /// void.
     mutating func check(_ index: NodeIndex, _ value: JSONValue, _ marks: inout Marks) -> Bool {
-        let node = program.nodes[index]
+        var node = program.nodes[index]
         guard spend(1, node) else { return false }
+        // References alone need no level of their own, unless the resources that are passed through count.
+        while !program.hasDynamicReferences, let target = node.alias {
+            node = program.nodes[target]
+            guard spend(1, node) else { return false }
+        }
         if let verdict = node.rules.verdict { return verdict || fail(node, nil, "nothing may be here") }
         guard depth < Self.maximumDepth else {
             abandon(node, "the document and the schema are nested too deeply to be checked")
@@ -167,12 +184,17 @@ struct Evaluation {
 
     private mutating func checkKind(_ node: Node, _ value: JSONValue, _ marks: inout Marks) -> Bool {
         switch value {
-        case .number(let text): node.rules.number.map { check($0, node, text) } ?? true
-        case .string(let text): node.rules.string.map { check($0, node, text) } ?? true
-        case .array(let elements): node.rules.array.map { check($0, node, elements, &marks) } ?? true
-        case .object(let object): node.rules.object.map { check($0, node, value, object, &marks) } ?? true
-        case .null, .bool: true
+        case .number(let text):
+            if let rules = node.rules.number { return check(rules, node, text) }
+        case .string(let text):
+            if let rules = node.rules.string { return check(rules, node, text) }
+        case .array(let elements):
+            if let rules = node.rules.array { return check(rules, node, elements, &marks) }
+        case .object(let object):
+            if let rules = node.rules.object { return check(rules, node, value, object, &marks) }
+        case .null, .bool: break
         }
+        return true
     }
 
     // MARK: Numbers and strings
@@ -215,7 +237,8 @@ struct Evaluation {
             return fail(node, "minLength", "expected at least \(wanted), found \(count == 0 ? "none" : String(count))")
         }
         if let bound = rules.maxLength, count > bound {
-            return fail(node, "maxLength", "expected at most \(counted(bound, "character", "characters")), found \(count)")
+            return fail(
+                node, "maxLength", "expected at most \(counted(bound, "character", "characters")), found \(count)")
         }
         return true
     }
@@ -246,7 +269,9 @@ struct Evaluation {
         if let schemas = rules.one, !isStopped { isValid = checkOne(schemas, node, value, &marks) && isValid }
         if let schema = rules.not, !isStopped {
             var none = Marks.off
-            if quietly(schema, value, &none) { isValid = fail(node, "not", "\(excerpt(value)) is what must not be here") }
+            if quietly(schema, value, &none) {
+                isValid = fail(node, "not", "\(excerpt(value)) is what must not be here")
+            }
         }
         if let condition = rules.condition, !isStopped { isValid = check(condition, value, &marks) && isValid }
         return isValid

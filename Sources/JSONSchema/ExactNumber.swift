@@ -158,8 +158,8 @@ extension ExactNumber {
 
     /// True when this number divided by `divisor` is whole. `divisor` must be positive and of at most 18 digits.
     ///
-    /// With a and b the digits, a × 10^m is a multiple of b × 10^n when b divides a × 10^(m−n). If m < n, then 10 would have
-    /// to divide a, which has no trailing zero.
+    /// With a and b the digits, a × 10^m is a multiple of b × 10^n when b divides a × 10^(m−n). If m < n, then 10 would
+    /// have to divide a, which has no trailing zero.
     func isMultiple(of divisor: ExactNumber) -> Bool {
         if case .whole(let left) = self, case .whole(let right) = divisor { return left % right == 0 }
         let (value, divisor) = (parts, divisor.parts)

@@ -2,6 +2,7 @@
 // (Swift's own equality takes "é" in one and in two code points for the same).
 
 internal import Core
+internal import Glibc
 
 /// A string that equals another only when their bytes do.
 struct ExactKey: Sendable, Hashable {
@@ -16,7 +17,14 @@ struct ExactKey: Sendable, Hashable {
 
 extension String {
     func isExactly(_ other: String) -> Bool {
-        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+        guard utf8.count == other.utf8.count else { return false }
+        let isEqual = utf8.withContiguousStorageIfAvailable { left in
+            other.utf8.withContiguousStorageIfAvailable { right in
+                guard let left = left.baseAddress, let base = right.baseAddress else { return true }
+                return memcmp(left, base, right.count) == 0
+            }
+        }
+        return (isEqual ?? nil) ?? utf8.elementsEqual(other.utf8)
     }
 
     func hashExactly(into hasher: inout Hasher) {

@@ -128,7 +128,8 @@ struct Scan {
     private mutating func offset() -> Int? {
         if take(letter: "z") { return 0 }
         let sign = take("+") ? 1 : take("-") ? -1 : 0
-        guard sign != 0, let hours = number(digits: 2), take(":"), let minutes = number(digits: 2), hours < 24, minutes < 60
+        guard sign != 0, let hours = number(digits: 2), take(":"), let minutes = number(digits: 2), hours < 24,
+            minutes < 60
         else { return nil }
         return sign * (hours * 60 + minutes)
     }

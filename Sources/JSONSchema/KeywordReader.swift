@@ -67,7 +67,7 @@ struct KeywordReader {
     mutating func names(_ value: JSONValue, _ tokens: [String]) -> [String] {
         let names = value.array?.compactMap(\.string)
         guard let names, names.count == value.array?.count else {
-            report(tokens, "\"\(tokens[0])\" must list names of members, found \(value.array == nil ? value.kindName : value.text)")
+            report(tokens, "\"\(tokens[0])\" must list names of members, found \(excerpt(value))")
             return []
         }
         var seen: Set<ExactKey> = []
@@ -84,7 +84,8 @@ struct KeywordReader {
             guard let type = TypeSet.names.first(where: { $0.name == element.string })?.type else {
                 let names = TypeSet.names.map(\.name)
                 let hint = element.string.flatMap { Spelling.suggestion(for: $0, among: names) }
-                report("type", "\(excerpt(element)) is not a type" + (hint.map { "; did you mean \(quoted($0))?" } ?? ""))
+                report(
+                    "type", "\(excerpt(element)) is not a type" + (hint.map { "; did you mean \(quoted($0))?" } ?? ""))
                 continue
             }
             types.insert(type)
@@ -97,7 +98,8 @@ struct KeywordReader {
             minimum: bound("minimum"), maximum: bound("maximum"), exclusiveMinimum: bound("exclusiveMinimum"),
             exclusiveMaximum: bound("exclusiveMaximum"), multipleOf: divisor())
         let isEmpty =
-            rules.minimum == nil && rules.maximum == nil && rules.exclusiveMinimum == nil && rules.exclusiveMaximum == nil
+            rules.minimum == nil && rules.maximum == nil && rules.exclusiveMinimum == nil
+            && rules.exclusiveMaximum == nil
             && rules.multipleOf == nil
         return isEmpty ? nil : rules
     }

@@ -131,7 +131,9 @@ enum URISyntax {
             let byte = text[index]
             index += 1
             if byte == UInt8(ascii: "%") {
-                guard text.endIndex - index >= 2, text[index].isHexDigit, text[index + 1].isHexDigit else { return false }
+                guard text.endIndex - index >= 2, text[index].isHexDigit, text[index + 1].isHexDigit else {
+                    return false
+                }
                 index += 2
             } else if byte >= 0x80 {
                 if ascii { return false }

@@ -31,6 +31,12 @@ struct Rules: Sendable {
     var combinations: Combinations?
     var unevaluatedItems: NodeIndex?
     var unevaluatedProperties: NodeIndex?
+
+    var isOnlyReference: Bool {
+        types == nil && constant == nil && enumeration == nil && number == nil && string == nil && array == nil
+            && object == nil && unevaluatedItems == nil && unevaluatedProperties == nil
+            && combinations?.isOnlyReference == true
+    }
 }
 
 final class Node: Sendable {
@@ -42,9 +48,13 @@ final class Node: Sendable {
         self.pointer = pointer
         self.resource = resource
         self.rules = rules
+        alias = rules.isOnlyReference ? rules.combinations?.reference : nil
     }
 
     var hasUnevaluated: Bool { rules.unevaluatedItems != nil || rules.unevaluatedProperties != nil }
+
+    /// Where this node leads if a "$ref" is all it has.
+    let alias: NodeIndex?
 }
 
 struct TypeSet: OptionSet, Sendable {
@@ -96,18 +106,28 @@ final class Enumeration: Sendable {
     }
 }
 
-struct NumberRules: Sendable {
+final class NumberRules: Sendable {
     struct Bound: Sendable {
         var number: ExactNumber
         /// As the schema has it.
         var text: String
     }
 
-    var minimum: Bound?
-    var maximum: Bound?
-    var exclusiveMinimum: Bound?
-    var exclusiveMaximum: Bound?
-    var multipleOf: Bound?
+    let minimum: Bound?
+    let maximum: Bound?
+    let exclusiveMinimum: Bound?
+    let exclusiveMaximum: Bound?
+    let multipleOf: Bound?
+
+    init(
+        minimum: Bound?, maximum: Bound?, exclusiveMinimum: Bound?, exclusiveMaximum: Bound?, multipleOf: Bound?
+    ) {
+        self.minimum = minimum
+        self.maximum = maximum
+        self.exclusiveMinimum = exclusiveMinimum
+        self.exclusiveMaximum = exclusiveMaximum
+        self.multipleOf = multipleOf
+    }
 }
 
 final class StringRules: Sendable {
@@ -137,7 +157,8 @@ final class ArrayRules: Sendable {
     let isUnique: Bool
 
     init(
-        prefix: [NodeIndex], rest: NodeIndex?, contains: NodeIndex?, minContains: Int, maxContains: Int?, minItems: Int?,
+        prefix: [NodeIndex], rest: NodeIndex?, contains: NodeIndex?, minContains: Int, maxContains: Int?,
+        minItems: Int?,
         maxItems: Int?, isUnique: Bool
     ) {
         self.prefix = prefix
@@ -173,7 +194,8 @@ final class ObjectRules: Sendable {
 
     init(
         properties: [(name: String, schema: NodeIndex)], required: [String],
-        patterns: [(pattern: Pattern, schema: NodeIndex)], additional: NodeIndex?, names: NodeIndex?, minProperties: Int?,
+        patterns: [(pattern: Pattern, schema: NodeIndex)], additional: NodeIndex?, names: NodeIndex?,
+        minProperties: Int?,
         maxProperties: Int?, dependencies: [(trigger: String, required: [String], schema: NodeIndex?, keyword: String)]
     ) {
         var known: [ExactKey: Known] = [:]
@@ -220,8 +242,9 @@ final class Combinations: Sendable {
     }
 
     init(
-        reference: NodeIndex?, dynamicReference: DynamicReference?, all: [NodeIndex], any: [NodeIndex]?, one: [NodeIndex]?,
-        not: NodeIndex?, condition: Condition?
+        reference: NodeIndex?, dynamicReference: DynamicReference? = nil, all: [NodeIndex] = [],
+        any: [NodeIndex]? = nil,
+        one: [NodeIndex]? = nil, not: NodeIndex? = nil, condition: Condition? = nil
     ) {
         self.reference = reference
         self.dynamicReference = dynamicReference
@@ -232,16 +255,18 @@ final class Combinations: Sendable {
         self.condition = condition
     }
 
-    var isEmpty: Bool {
-        reference == nil && dynamicReference == nil && all.isEmpty && any == nil && one == nil && not == nil
-            && condition == nil
+    var isEmpty: Bool { reference == nil && hasNoOther }
+    var isOnlyReference: Bool { reference != nil && hasNoOther }
+
+    private var hasNoOther: Bool {
+        dynamicReference == nil && all.isEmpty && any == nil && one == nil && not == nil && condition == nil
     }
 
     /// Those that are evaluated wherever this is, for the search for circles.
     var targets: [NodeIndex] {
-        var targets = [reference, dynamicReference?.initial, not, condition?.test, condition?.then, condition?.otherwise]
-            .compactMap { $0 }
-        targets += all + (any ?? []) + (one ?? [])
-        return targets
+        let single = [
+            reference, dynamicReference?.initial, not, condition?.test, condition?.then, condition?.otherwise,
+        ]
+        return single.compactMap { $0 } + all + (any ?? []) + (one ?? [])
     }
 }

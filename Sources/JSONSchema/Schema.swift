@@ -1,8 +1,8 @@
 // Schema: a JSON Schema, compiled once, that says of a document what is wrong with it and where.
 //
-// The way through this module: Survey walks the schema and learns which places have names; Compiler turns the places that
-// can be reached into Nodes; Evaluation walks a document along them. Nothing is ever fetched, and whatever the schema and
-// the document are, each of the three ends: a document too hard to judge counts as invalid.
+// The way through this module: Survey walks the schema and learns which places have names; Compiler turns the places
+// that can be reached into Nodes; Evaluation walks a document along them. Nothing is ever fetched, and whatever the
+// schema and the document are, each of the three ends: a document too hard to judge counts as invalid.
 
 package import Core
 
@@ -60,8 +60,8 @@ package struct Schema: Sendable {
     let program: Program
     package let draft: Draft
 
-    /// Compiles a schema. The dialect is `draft`, or else what "$schema" says, or else 2020-12. Formats are annotations, as
-    /// the specification has it, unless `assertsFormats` is set.
+    /// Compiles a schema. The dialect is `draft`, or else what "$schema" says, or else 2020-12. Formats are
+    /// annotations, as the specification has it, unless `assertsFormats` is set.
     package init(_ schema: JSONValue, draft: Draft? = nil, assertsFormats: Bool = false) throws(SchemaError) {
         let survey = try Survey(schema, draft: draft)
         self.draft = survey.rootDraft
@@ -72,16 +72,14 @@ package struct Schema: Sendable {
     /// What is wrong with a document: nothing when it is valid, else no more than `maximumViolations`.
     package func validate(_ document: JSONValue) -> [Violation] {
         // Most documents are valid. Finding that out needs no paths and no words, and stops at the first violation.
-        let size = document.nodeCount
-        var verdict = Evaluation(program, limit: 0, size: size)
-        if verdict.accepts(document) { return [] }
-        var evaluation = Evaluation(program, limit: Self.maximumViolations, size: size)
-        return evaluation.violations(of: document)
+        if isValid(document) { return [] }
+        var evaluation = Evaluation(program, document, limit: Self.maximumViolations)
+        return evaluation.collect()
     }
 
     package func isValid(_ document: JSONValue) -> Bool {
-        var evaluation = Evaluation(program, limit: 0, size: document.nodeCount)
-        return evaluation.accepts(document)
+        var evaluation = Evaluation(program, document, limit: 0)
+        return evaluation.accepts()
     }
 }
 

@@ -1,7 +1,7 @@
 // Survey: a first walk through a schema, which learns the names its places have: "$id", "$anchor", "$dynamicAnchor".
 //
-// It goes where the dialect has schemas and nowhere else, since an "$id" in an example or under an unknown keyword is no
-// name. Places that are only reached by a JSON pointer are surveyed when a reference leads to them.
+// It goes where the dialect has schemas and nowhere else, since an "$id" in an example or under an unknown keyword is
+// no name. Places that are only reached by a JSON pointer are surveyed when a reference leads to them.
 
 internal import Core
 
@@ -50,12 +50,15 @@ struct Survey {
         guard let value = schema.object?["$schema"] else { return nil }
         guard let text = value.string else { throw error(pointer + "/$schema", "\"$schema\" must be a URI") }
         switch text.hasSuffix("#") ? String(text.dropLast()) : text {
-        case "https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft/2020-12/schema": return .draft2020
+        case "https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft/2020-12/schema":
+            return .draft2020
         // Draft 6 is draft 7 without if, then and else.
         case "http://json-schema.org/draft-07/schema", "https://json-schema.org/draft-07/schema",
             "http://json-schema.org/draft-06/schema", "https://json-schema.org/draft-06/schema":
             return .draft7
-        default: throw error(pointer + "/$schema", "the dialect \(quoted(text)) is not supported: use draft 2020-12 or draft 7")
+        default:
+            throw error(
+                pointer + "/$schema", "the dialect \(quoted(text)) is not supported: use draft 2020-12 or draft 7")
         }
     }
 
@@ -208,7 +211,8 @@ struct Survey {
         let nearest = locations[above.description]
         visit(
             Location(
-                pointer: pointer, value: value, resource: nearest?.resource ?? owner, draft: nearest?.draft ?? rootDraft,
+                pointer: pointer, value: value, resource: nearest?.resource ?? owner,
+                draft: nearest?.draft ?? rootDraft,
                 depth: path.tokens.count))
         guard let location = locations[pointer] else { return .failure(Unfound("the schema is nested too deeply")) }
         return .success(location)

@@ -1,17 +1,18 @@
-// BoundedSearch: a search that ends. Patterns come from configurations and plugins, texts from anybody, and the event loop
-// waits.
+// BoundedSearch: a search that ends. Patterns come from configurations and plugins, texts from anybody, and the event
+// loop waits.
 //
-// PCRE2's match limit alone does not do it: under JIT it holds for each start of a match anew, and it counts steps back but
-// not the way forward, so that a harmless `[a-z]+\s*[a-z]*\d` runs for seconds over 64 KiB of one letter. So a search goes
-// through a long text in portions of starts (PCRE2's offset limit), and has two gears for them:
+// PCRE2's match limit alone does not do it: under JIT it holds for each start of a match anew, and it counts steps back
+// but not the way forward, so that a harmless `[a-z]+\s*[a-z]*\d` runs for seconds over 64 KiB of one letter. So a
+// search goes through a long text in portions of starts (PCRE2's offset limit), and has two gears for them:
 //
 // - The first is the plain JIT code under a low match limit.
-// - A portion that hits the match limit, or follows one that was slow, is searched in the second: the same pattern compiled
-//   with a callout before each of its items. The callout adds up the work, steps and distance, and stops the search when
-//   the budget is used up. It runs at a half to an eighth of the speed, and tells whether the next portion needs it too.
+// - A portion that hits the match limit, or follows one that was slow, is searched in the second: the same pattern
+//   compiled with a callout before each of its items. The callout adds up the work, steps and distance, and stops the
+//   search when the budget is used up. It runs at a half to an eighth of the speed, and tells whether the next portion
+//   needs it too.
 //
-// What stays unbounded is one portion in the first gear: tens of milliseconds for a megabyte with an ordinary pattern, some
-// hundreds with one that was made for the purpose.
+// What stays unbounded is one portion in the first gear: tens of milliseconds for a megabyte with an ordinary pattern,
+// some hundreds with one that was made for the purpose.
 
 internal import CPCRE2
 
@@ -109,7 +110,8 @@ struct BoundedSearch {
         let base = text.baseAddress ?? UnsafeRawPointer(room.data)
         return withExtendedLifetime(pattern) {
             pcre2_match_8(
-                code, base.assumingMemoryBound(to: UInt8.self), text.count, from, PCRE2_NO_UTF_CHECK, room.data, context)
+                code, base.assumingMemoryBound(to: UInt8.self), text.count, from, PCRE2_NO_UTF_CHECK, room.data, context
+            )
         }
     }
 
@@ -125,7 +127,8 @@ struct BoundedSearch {
             for index in 0..<count {
                 // PCRE2_UNSET is all ones, as `absent` is.
                 let (begin, end) = (vector[2 * index], vector[2 * index + 1])
-                spans[index] = Pattern.Span(begin: UInt64(bitPattern: Int64(begin)), end: UInt64(bitPattern: Int64(end)))
+                spans[index] = Pattern.Span(
+                    begin: UInt64(bitPattern: Int64(begin)), end: UInt64(bitPattern: Int64(end)))
             }
         }
         for index in count..<spans.count { spans[index] = .absent }
@@ -137,7 +140,8 @@ struct BoundedSearch {
 private struct Meter {
     let units: Int
     var position: Int
-    /// A backstop for what lies between two callouts (long back references, grapheme clusters): a time, looked at seldom.
+    /// A backstop for what lies between two callouts (long back references, grapheme clusters): a time, looked at
+    /// seldom.
     let end: Int
     var work = 0
     var callouts: UInt32 = 0

@@ -45,7 +45,8 @@ struct MatchRoom {
 
     private static func make() -> UnsafeMutablePointer<Storage> {
         let slot = UnsafeMutablePointer<Storage>.allocate(capacity: 1)
-        // Address space; pages are touched by patterns with deep recursion only. Without it JIT uses 32 KiB of our stack.
+        // Address space; pages are touched by patterns with deep recursion only. Without it JIT uses 32 KiB of our
+        // stack.
         let stack = pcre2_jit_stack_create_8(32 << 10, 1 << 20, nil)
         slot.initialize(
             to: Storage(

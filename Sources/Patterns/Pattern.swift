@@ -4,9 +4,10 @@
 // ends (BoundedSearch), whatever the pattern and the text are.
 //
 // Patterns that are not `.bytes` are compiled for UTF-8, and their texts are checked here. PCRE2's own check would run
-// before each of the portions in which a long text is searched, and on ill-formed text without any check its behaviour is
-// undefined. PCRE2_MATCH_INVALID_UTF would need no check, but in 10.42 its JIT code does not match `\S`, `\D` and `\W` with
-// anything but ASCII, which a guard must not depend on. So: one check a search, none for texts that have passed one.
+// before each of the portions in which a long text is searched, and on ill-formed text without any check its behaviour
+// is undefined. PCRE2_MATCH_INVALID_UTF would need no check, but in 10.42 its JIT code does not match `\S`, `\D` and
+// `\W` with anything but ASCII, which a guard must not depend on. So: one check a search, none for texts that have
+// passed one.
 
 internal import CPCRE2
 internal import Synchronization
@@ -110,7 +111,9 @@ extension Pattern {
     /// Longer patterns are refused.
     package static let maximumLength = 1 << 18
 
-    private static func compile(_ source: String, _ options: Options, extra: UInt32) throws(PatternError) -> OpaquePointer {
+    private static func compile(
+        _ source: String, _ options: Options, extra: UInt32
+    ) throws(PatternError) -> OpaquePointer {
         let context = pcre2_compile_context_create_8(nil)
         defer { pcre2_compile_context_free_8(context) }
         pcre2_set_max_pattern_length_8(context, maximumLength)
@@ -126,8 +129,11 @@ extension Pattern {
                     text.baseAddress ?? nothing, text.count, flags(options) | extra, &errorCode, &errorOffset, context)
             }
         }
-        guard let code else { throw PatternError(message: sentence(errorCode), offset: min(errorOffset, source.utf8.count)) }
-        // Without JIT (a system that forbids executable memory) the interpreter runs the pattern, under the same limits.
+        guard let code else {
+            throw PatternError(message: sentence(errorCode), offset: min(errorOffset, source.utf8.count))
+        }
+        // Without JIT (a system that forbids executable memory) the interpreter runs the pattern, under the same
+        // limits.
         _ = pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
         return code
     }
@@ -218,12 +224,12 @@ extension Pattern {
 extension Pattern {
     /// Looks for the first match that begins at byte `from` or later.
     ///
-    /// Fills `spans` as far as it goes: the whole match first, then the groups; what took no part is `.absent`. A `from`
-    /// within a character means the next one.
+    /// Fills `spans` as far as it goes: the whole match first, then the groups; what took no part is `.absent`. A
+    /// `from` within a character means the next one.
     ///
-    /// `isUTF8` vouches for the text, which must have been checked then, as what has passed a JSONReader has. Else all of it
-    /// is checked, which makes a loop over many matches in a long text slow: `eachMatch` checks it once. Searches that
-    /// belong together should share a `budget`.
+    /// `isUTF8` vouches for the text, which must have been checked then, as what has passed a JSONReader has. Else all
+    /// of it is checked, which makes a loop over many matches in a long text slow: `eachMatch` checks it once. Searches
+    /// that belong together should share a `budget`.
     package func firstMatch(
         in text: UnsafeRawBufferPointer, from: Int = 0, isUTF8: Bool = false,
         spans: UnsafeMutableBufferPointer<Span>, budget: inout MatchBudget

@@ -1,4 +1,5 @@
-// Stopwatch: notices a portion of a search that took long, and is not deceived when the thread was only kept from running.
+// Stopwatch: notices a portion of a search that took long, and is not deceived when the thread was only kept from
+// running.
 //
 // The thread's processor time is what counts, but asking for it is a system call. So the cheap clock says when to ask.
 
@@ -20,8 +21,8 @@ struct Stopwatch {
         lapStart = clockMark
     }
 
-    /// Ends a lap and begins the next. Gives the processor time since it was last given, once it is worth asking for, and
-    /// whether this lap alone took long.
+    /// Ends a lap and begins the next. Gives the processor time since it was last given, once it is worth asking for,
+    /// and whether this lap alone took long.
     mutating func lap() -> (time: Int, isLate: Bool) {
         let now = Self.time(CLOCK_MONOTONIC)
         let lap = now - lapStart

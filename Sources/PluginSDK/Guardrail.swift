@@ -1,10 +1,10 @@
 // The one protocol that a guard conforms to.
 
-/// A check. One instance per use in a config, immutable: hooks run concurrently for different exchanges. The manifest says
-/// which hooks the host calls; the others need not be written.
+/// A check. One instance per use in a config, immutable: hooks run concurrently for different exchanges. The manifest
+/// says which hooks the host calls; the others need not be written.
 ///
-/// A guard that only judges reports what it found and proceeds (`exchange.report`): the operator's config decides what a
-/// failed check does. A hook that cannot judge throws.
+/// A guard that only judges reports what it found and proceeds (`exchange.report`): the operator's config decides what
+/// a failed check does. A hook that cannot judge throws.
 public protocol Guardrail: Sendable {
     /// The check's id in the manifest, without the plugin's prefix.
     static var id: String { get }

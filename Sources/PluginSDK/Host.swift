@@ -309,8 +309,8 @@ private final class FetchCompletion: Sendable {
 }
 
 extension Host {
-    /// Fetches over the host's own client (gh.http/1): its connections, its proxies, its egress rules. `done` runs exactly
-    /// once, on a thread of the host's, unless this throws. Without an exchange: for key sets and the like.
+    /// Fetches over the host's own client (gh.http/1): its connections, its proxies, its egress rules. `done` runs
+    /// exactly once, on a thread of the host's, unless this throws. Without an exchange: for key sets and the like.
     @discardableResult
     public func fetch(
         _ request: HTTPRequest, for exchange: Exchange? = nil, done: @escaping @Sendable (HTTPAnswer) -> Void

@@ -100,7 +100,9 @@ public final class Plugin: Sendable {
                 guard let type = checks[id] else { throw ConfigError("This plugin has no check \"\(id)\"") }
                 return handOver(GuardrailBox(try type.init(config: config, host: host), host: host))
             case GH_INTERFACE_PROVIDER:
-                guard let type = providers[id] ?? providers["*"] else { throw ConfigError("This plugin has no provider \"\(id)\"") }
+                guard let type = providers[id] ?? providers["*"] else {
+                    throw ConfigError("This plugin has no provider \"\(id)\"")
+                }
                 return handOver(ProviderBox(try type.init(config: config, host: host), host: host))
             case let other:
                 throw ConfigError("This plugin has no interface \"\(other ?? "")\"")

@@ -125,11 +125,6 @@ package struct Router: Sendable {
         return try enter(0, lookup, &random, now)
     }
 
-    /// Whether `finish` would end here: for hooks that want to know if there is anything left to try.
-    package func isLast(after outcome: AttemptOutcome, now: Int64) -> Bool {
-        if case .end = step(after: outcome, now) { true } else { false }
-    }
-
     /// What to do after the attempt that the router asked for last. Throws when a fallback arrives at conditions that
     /// resolve to nothing.
     package mutating func finish(
@@ -168,7 +163,7 @@ package struct Router: Sendable {
 
     /// Whether `finish` would end the request, were this the outcome: what an error hook is told as "final". Changes
     /// nothing.
-    package func isFinal(_ outcome: AttemptOutcome, now: Int64) -> Bool {
+    package func isLast(after outcome: AttemptOutcome, now: Int64) -> Bool {
         if case .end = step(after: outcome, now) { true } else { false }
     }
 

@@ -1,7 +1,7 @@
 // AccessLog: one line for each exchange, refused ones included.
 //
-// A line says who asked for what, where it went, how long it took and how it ended. It never has a body, a header, a key, or a
-// query. What is not known is left out.
+// A line says who asked for what, where it went, how long it took and how it ended. It never has a body, a header, a
+// key, or a query. What is not known is left out.
 
 import Core
 
@@ -54,7 +54,9 @@ package final class AccessLog: Sendable {
         line.field(",\"endpoint\":\"", record.endpoint)
         line.field(",\"provider\":\"", record.provider)
         line.field(",\"model\":\"", record.requestModel)
-        if let model = record.responseModel, model != record.requestModel { line.field(",\"response_model\":\"", model) }
+        if let model = record.responseModel, model != record.requestModel {
+            line.field(",\"response_model\":\"", model)
+        }
         line.field(",\"target\":\"", record.targetPath)
         line.append(",\"attempts\":")
         line.append(decimal: record.attempts.count)
@@ -121,7 +123,9 @@ package final class AccessLog: Sendable {
 
     /// Whoever filled the record should have cut it already.
     private static func withoutQuery(_ path: String) -> String {
-        guard let end = path.utf8.firstIndex(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) else { return path }
+        guard let end = path.utf8.firstIndex(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) else {
+            return path
+        }
         return String(path[..<end])
     }
 }

@@ -1,7 +1,7 @@
 // ExchangeRecord: the facts of one exchange, gathered along the data path and read once, when it is over.
 //
-// The access log, the metrics and the receipts all come from this value. It holds names, counts and times, never a body and
-// never a secret: whoever fills it passes the principal's name, not the key, and a path without its query.
+// The access log, the metrics and the receipts all come from this value. It holds names, counts and times, never a
+// body and never a secret: whoever fills it passes the principal's name, not the key, and a path without its query.
 
 package import Core
 

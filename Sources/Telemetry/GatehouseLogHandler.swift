@@ -1,5 +1,5 @@
-// GatehouseLogHandler: where swift-log's lines go. Text for people on a terminal, JSON lines elsewhere; both through a
-// LogWriter, so that logging never waits for a disk. Messages and values are scrubbed of what looks like a secret.
+// GatehouseLogHandler: where swift-log's lines go. Text for people on a terminal, JSON lines elsewhere; both through
+// a LogWriter, so that logging never waits for a disk. Messages and values are scrubbed of what looks like a secret.
 
 import Core
 package import Logging
@@ -90,7 +90,9 @@ package struct GatehouseLogHandler: LogHandler {
         for field in fields {
             line.append(",\"")
             // A field must not pass for one of the line's own.
-            if Self.ownNames.contains(field.key) || field.key == "error" && error != nil { line.append(UInt8(ascii: "_")) }
+            if Self.ownNames.contains(field.key) || field.key == "error" && error != nil {
+                line.append(UInt8(ascii: "_"))
+            }
             line.append(json: field.key)
             line.append("\":")
             Self.json(field.value, depth: 0, into: &line)

@@ -1,5 +1,5 @@
-// GatewayMetrics: the catalogue of what the gateway itself measures. Whatever stands on /metrics and comes from no plugin is
-// defined here, once; LoopMetrics.swift records it.
+// GatewayMetrics: the catalogue of what the gateway itself measures. Whatever stands on /metrics and comes from no
+// plugin is defined here, once; LoopMetrics.swift records it.
 
 package import Core
 
@@ -68,7 +68,8 @@ package struct GatewayMetrics: Sendable {
 
         attempts = registry.counter(
             "gatehouse_upstream_attempts_total",
-            "Tries at an upstream, by provider and its status; 0 where no status came.", labels: ["provider", "status"],
+            "Tries at an upstream, by provider and its status; 0 where no status came.",
+            labels: ["provider", "status"],
             limit: 600)
         upstreamDuration = registry.histogram(
             "gatehouse_upstream_duration_seconds", "From the start of an attempt to its end.",
@@ -125,10 +126,10 @@ package struct GatewayMetrics: Sendable {
         if succeeded { lastReload.set(now / 1_000_000_000) }
     }
 
-    /// Shows what a log writer lost.
-    package func watch(_ writer: LogWriter) {
+    /// Shows what the log writers lost. Call it once.
+    package func watch(_ writers: LogWriter...) {
         registry.counter("gatehouse_log_lines_dropped_total", "Log lines that were lost because nobody took them.") {
-            [weak writer] in Double(writer?.statistics.droppedLines ?? 0)
+            writers.reduce(0) { $0 + Double($1.statistics.droppedLines) }
         }
     }
 

@@ -1,6 +1,6 @@
 // GenAIConventions: names, values and bucket bounds of OpenTelemetry's conventions for generative AI
-// (https://github.com/open-telemetry/semantic-conventions-genai, docs/gen-ai/gen-ai-metrics.md), in Prometheus's spelling:
-// dots become underscores, and the unit is the name's end where it is one.
+// (https://github.com/open-telemetry/semantic-conventions-genai, docs/gen-ai/gen-ai-metrics.md), in Prometheus's
+// spelling: dots become underscores, and the unit is the name's end where it is one.
 
 package enum GenAIConventions {
     /// gen_ai.client.operation.duration
@@ -12,7 +12,9 @@ package enum GenAIConventions {
     /// gen_ai.server.time_per_output_token
     package static let timePerOutputToken = "gen_ai_server_time_per_output_token_seconds"
 
-    static let durationBounds = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
+    static let durationBounds = [
+        0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+    ]
     static let tokenBounds: [Double] = [
         1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864,
     ]

@@ -1,7 +1,8 @@
 // LabelTable: finds what belongs to up to three words, for one thread.
 //
-// A dictionary keyed by strings spends most of an exchange's recording on SipHash. This table mixes eight bytes at a time with
-// one multiplication, from a random start, so that nobody outside can choose words that collide; it is bounded, and only grows.
+// A dictionary keyed by strings spends most of an exchange's recording on SipHash. This table mixes eight bytes at a
+// time with one multiplication, from a random start, so that nobody outside can choose words that collide; it is
+// bounded, and only grows.
 
 struct LabelTable<Value> {
     private struct Entry {

@@ -1,8 +1,8 @@
 // LogBuffer: bytes of log lines that wait for the writer, and how things are written into them.
 //
-// A line is made by appending to bytes that are there already: no String is built. Numbers and times are put out digit by
-// digit, and the date is worked out once a second. What comes from outside is escaped here, so that nobody can forge a line,
-// break the JSON, or send commands to the terminal that shows it.
+// A line is made by appending to bytes that are there already: no String is built. Numbers and times are put out
+// digit by digit, and the date is worked out once a second. What comes from outside is escaped here, so that nobody
+// can forge a line, break the JSON, or send commands to the terminal that shows it.
 
 package struct LogBuffer: ~Copyable, @unchecked Sendable {
     private var base: UnsafeMutablePointer<UInt8>
@@ -185,14 +185,15 @@ package struct LogBuffer: ~Copyable, @unchecked Sendable {
         if end < text.count { append("...") }
     }
 
-    /// Whether a byte is below 0x20, a quotation mark, a backslash, or DEL (which JSON allows, but no log needs). May err on
-    /// the side of yes. (Mycroft's trick, one lane for each byte.)
+    /// Whether a byte is below 0x20, a quotation mark, a backslash, or DEL (which JSON allows, but no log needs). May
+    /// err on the side of yes. (Mycroft's trick, one lane for each byte.)
     @inline(__always)
     private static func hasSpecial(_ word: UInt64) -> Bool {
         let ones: UInt64 = 0x0101_0101_0101_0101
         func hasZero(_ lanes: UInt64) -> UInt64 { (lanes &- ones) & ~lanes }
         let control = (word &- ones &* 0x20) & ~word
-        let special = control | hasZero(word ^ ones &* 0x22) | hasZero(word ^ ones &* 0x5C) | hasZero(word ^ ones &* 0x7F)
+        let special =
+            control | hasZero(word ^ ones &* 0x22) | hasZero(word ^ ones &* 0x5C) | hasZero(word ^ ones &* 0x7F)
         return special & ones &* 0x80 != 0
     }
 

@@ -1,9 +1,9 @@
 // LogWriter: one destination for log lines, and the thread that writes to it.
 //
-// Whoever logs has a channel and appends whole lines to its buffer, under a lock that hardly anybody else ever wants. The
-// writer's thread takes all buffers at most every 200 ms (at once when the destination is a terminal, or much has gathered)
-// and writes them out, so that no event loop waits for a disk or a pipe. A buffer is bounded: when the destination does not
-// keep up, lines are dropped, counted, and the number is written as soon as there is room.
+// Whoever logs has a channel and appends whole lines to its buffer, under a lock that hardly anybody else ever wants.
+// The writer's thread takes all buffers at most every 200 ms (at once when the destination is a terminal, or much has
+// gathered) and writes them out, so that no event loop waits for a disk or a pipe. A buffer is bounded: when the
+// destination does not keep up, lines are dropped, counted, and the number is written as soon as there is room.
 
 package import Core
 import Synchronization
@@ -91,8 +91,8 @@ package struct LogChannel: Sendable {
     fileprivate let pump: LogPump
     fileprivate let source: LogSource
 
-    /// Lets `body` append one line, its newline included. Nothing is called, and the line is counted as dropped, when the
-    /// channel is full. `isUrgent`: do not let it wait.
+    /// Lets `body` append one line, its newline included. Nothing is called, and the line is counted as dropped, when
+    /// the channel is full. `isUrgent`: do not let it wait.
     @inline(__always)
     func line(isUrgent: Bool = false, _ body: (inout LogBuffer) -> Void) {
         let waiting = source.state.withLock { state -> Int in
@@ -339,8 +339,8 @@ private final class LogPump: @unchecked Sendable {
         }
     }
 
-    /// Writes all of `block`. A full disk is waited for, and so is a slow reader: meanwhile the channels gather what they can.
-    /// What is left when the writer stops, or when there is no reader any more, is dropped.
+    /// Writes all of `block`. A full disk is waited for, and so is a slow reader: meanwhile the channels gather what
+    /// they can. What is left when the writer stops, or when there is no reader any more, is dropped.
     private func write(_ block: borrowing LogBuffer, _ stopsBy: Deadline?) {
         block.withBytes { bytes in
             var rest = bytes[...]

@@ -1,7 +1,7 @@
 // LoopMetrics: records exchanges for one event loop.
 //
-// The cells that an exchange needs are found by few look-ups in tables of the loop's own; after that, recording is plain adds.
-// The tables are bounded as the families are.
+// The cells that an exchange needs are found by few look-ups in tables of the loop's own; after that, recording is
+// plain adds. The tables are bounded as the families are.
 
 import Core
 
@@ -114,8 +114,8 @@ package final class LoopMetrics: @unchecked Sendable {
         return cells
     }
 
-    /// `isKnown`: the upstream answered, so that there is such a model. Only then may it become a label: names that a client
-    /// made up would take the room of the real ones.
+    /// `isKnown`: the upstream answered, so that there is such a model. Only then may it become a label: names that a
+    /// client made up would take the room of the real ones.
     private func cells(_ operation: String, _ provider: String, _ model: String, isKnown: Bool) -> OperationCells {
         if let known = operations.find(operation, provider, model) { return known }
         // The second half of the table is for the combinations without a model of their own.

@@ -1,11 +1,13 @@
 // Metrics: counters, gauges and histograms that event loops record into without meeting each other.
 //
-// A metric family has series, one for each combination of label values. A series has one row of integers for each event loop,
-// a cache line or more apart, which only that loop's thread writes: recording is a load, an add and a store. A further row is
-// for everybody else, who add atomically. Rows are summed when somebody scrapes (MetricsExposition.swift).
+// A metric family has series, one for each combination of label values. A series has one row of integers for each
+// event loop, a cache line or more apart, which only that loop's thread writes: recording is a load, an add and a
+// store. A further row is for everybody else, who add atomically. Rows are summed when somebody scrapes
+// (MetricsExposition.swift).
 //
-// The number of combinations is bounded. What does not fit is recorded under "other", so that nobody can fill the memory, here
-// or in Prometheus, by inventing model names. Families and series live as long as the registry: cells are plain pointers.
+// The number of combinations is bounded. What does not fit is recorded under "other", so that nobody can fill the
+// memory, here or in Prometheus, by inventing model names. Families and series live as long as the registry: cells
+// are plain pointers.
 
 import Core
 import Synchronization
@@ -74,14 +76,15 @@ package final class Metrics: Sendable {
             throw MetricRefusal("the bounds must be finite and ascending")
         }
         let fresh = MetricFamily(
-            name: name, help: help, kind: kind, labels: labels, bounds: bounds, limit: limit, rows: loops + 1, read: read)
+            name: name, help: help, kind: kind, labels: labels, bounds: bounds, limit: limit, rows: loops + 1,
+            read: read)
         // Result: Mutex's typed throws and closures with two exits do not go together yet.
         let outcome: Result<MetricFamily, MetricRefusal> = families.withLock { families in
             guard let known = families.first(where: { $0.name == name }) else {
                 families.append(fresh)
                 return .success(fresh)
             }
-            guard known.kind == kind, known.labels == labels else {
+            guard known.kind == kind, known.labels == labels, known.read == nil, read == nil else {
                 return .failure(MetricRefusal("\(name) is defined already, as something else"))
             }
             guard known.bounds == bounds else {
@@ -261,7 +264,8 @@ final class MetricFamily: Sendable {
             if table.inOrder.count < limit { return add(values, to: &table) }
             let narrowed = zip(labels, values).map { $0.isOpen ? Metrics.other : $1 }
             if let known = table.byValues[narrowed] { return known }
-            // Half as much again for the combinations of the closed labels, which are few; then everything is "other".
+            // Half as much again for the combinations of the closed labels, which are few; then everything is
+            // "other".
             if narrowed != values, table.inOrder.count < limit + limit / 2 + 8 { return add(narrowed, to: &table) }
             return add(values.map { _ in Metrics.other }, to: &table)
         }
@@ -280,7 +284,8 @@ final class MetricFamily: Sendable {
     private static let longestValue = 128
 
     private static func bounded(_ value: String) -> String {
-        value.utf8.count <= longestValue ? value : String(decoding: value.utf8.prefix(longestValue - 3), as: UTF8.self) + "..."
+        value.utf8.count <= longestValue
+            ? value : String(decoding: value.utf8.prefix(longestValue - 3), as: UTF8.self) + "..."
     }
 
     /// Which bucket counts `value`: the first whose bound it does not pass.
@@ -305,7 +310,8 @@ final class BoundStorage: @unchecked Sendable {
     deinit { pointer.deallocate() }
 }
 
-/// One combination of label values. A row is a counter's word; or a histogram's buckets, each counted for itself, and the sum.
+/// One combination of label values. A row is a counter's word; or a histogram's buckets, each counted for itself, and
+/// the sum.
 final class MetricSeries: @unchecked Sendable {
     /// `a="1",b="2"`, escaped.
     let labels: [UInt8]

@@ -1,8 +1,8 @@
 // PluginMetrics: counters and histograms that plugins define (gh.metrics/1, include/gatehouse/ext/metrics.h).
 //
-// A plugin gets a number for each metric when an instance is made, and records by that number from any thread: a look into a
-// table that only grows, and an atomic add. Definitions stay until the process ends, as Prometheus expects of a counter; a new
-// generation of the plugin that defines the same metric goes on with it.
+// A plugin gets a number for each metric when an instance is made, and records by that number from any thread: a look
+// into a table that only grows, and an atomic add. Definitions stay until the process ends, as Prometheus expects of
+// a counter; a new generation of the plugin that defines the same metric goes on with it.
 
 import Synchronization
 
@@ -68,7 +68,8 @@ package final class PluginMetrics: Sendable {
         let id = String(plugin.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
         let full = "gatehouse_plugin_\(id)_\(name)"
         let help = String(help.prefix(200))
-        let outcome: Result<UInt32, MetricRefusal> = definitions.withLock { definitions -> Result<UInt32, MetricRefusal> in
+        let outcome: Result<UInt32, MetricRefusal> = definitions.withLock {
+            definitions -> Result<UInt32, MetricRefusal> in
             if let index = definitions.firstIndex(where: { $0.family.name == full }) {
                 let known = definitions[index]
                 guard known.plugin == plugin, known.family.kind == kind, known.family.bounds == bounds else {

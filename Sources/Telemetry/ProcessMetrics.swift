@@ -1,10 +1,11 @@
 // ProcessMetrics: what Prometheus's own clients say about their process, read when somebody scrapes
 // (https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics).
 
+import Core
+
 #if canImport(Glibc)
     import Glibc
 #endif
-import Core
 
 enum ProcessMetrics {
     static func define(in registry: Metrics) {

@@ -1,12 +1,14 @@
 // Redaction: takes out of a text what looks like a secret, before the text goes to a log.
 //
-// A net under the trapeze: the code that logs must not have secrets in its hands in the first place. It knows the prefixes by
-// which vendors mark their keys, the words before which people write them, and passwords in URLs. Not for the data path.
+// A net under the trapeze: the code that logs must not have secrets in its hands in the first place. It knows the
+// prefixes by which vendors mark their keys, the words before which people write them, and passwords in URLs. Not for
+// the data path.
 
 package enum Redaction {
     package static let mask = "[redacted]"
 
-    /// `text` with every likely secret masked. What announces it ("Bearer ", "sk-") stays, so that one sees what was there.
+    /// `text` with every likely secret masked. What announces it ("Bearer ", "sk-") stays, so that one sees what was
+    /// there.
     package static func scrub(_ text: String) -> String {
         let bytes = Array(text.utf8)
         var output: [UInt8] = []
@@ -40,8 +42,9 @@ package enum Redaction {
 
     /// Names whose value is a secret, in lower case.
     private static let names = [
-        "authorization", "api-key", "api_key", "apikey", "access_token", "access-token", "refresh_token", "client_secret",
-        "secret_access_key", "secret", "password", "passwd", "token", "x-goog-signature", "x-amz-signature", "signature",
+        "authorization", "api-key", "api_key", "apikey", "access_token", "access-token", "refresh_token", "token",
+        "client_secret", "secret_access_key", "secret", "password", "passwd", "signature", "x-goog-signature",
+        "x-amz-signature",
     ].map { Array($0.utf8) }
 
     private static func secret(in bytes: [UInt8], at: Int) -> Range<Int>? {

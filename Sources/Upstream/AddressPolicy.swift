@@ -1,9 +1,10 @@
 // AddressPolicy: where a request may be sent when somebody other than the operator names the host.
 //
-// A gateway that calls any URL a client names is a way into the operator's network (server-side request forgery). So a host
-// that comes with a request is judged twice: as text, by `checkURL`, before anything is done with it; and as an address, by
-// `allows`, when a connection is about to be made, for every address that the name resolved to: names can change their
-// addresses between two look-ups. Public addresses are open. Everything else is closed until the operator lists it.
+// A gateway that calls any URL a client names is a way into the operator's network (server-side request forgery). So
+// a host that comes with a request is judged twice: as text, by `checkURL`, before anything is done with it; and as
+// an address, by `allows`, when a connection is about to be made, for every address that the name resolved to: names
+// can change their addresses between two look-ups. Public addresses are open. Everything else is closed until the
+// operator lists it.
 //
 // Pure: no name is looked up here, and no socket is touched.
 
@@ -20,8 +21,8 @@ package struct AddressRefusal: Error, Sendable, Equatable {
     }
 }
 
-/// A URL that passed the policy's first look. Build requests from these parts and not from the original text, so that no other
-/// parser can read another host into it.
+/// A URL that passed the policy's first look. Build requests from these parts and not from the original text, so that
+/// no other parser can read another host into it.
 package struct CheckedURL: Hashable, Sendable {
     package enum Scheme: String, Sendable {
         case http, https
@@ -63,11 +64,11 @@ package struct CheckedURL: Hashable, Sendable {
 package struct AddressPolicy: Sendable {
     /// The operator's `network.allow_hosts`.
     package var rules: [HostRule]
-    /// For a gateway without keys that listens on the loopback interface only: whoever can ask it could ask the models beside
-    /// it directly. Opens localhost, 127.0.0.0/8 and ::1.
+    /// For a gateway without keys that listens on the loopback interface only: whoever can ask it could ask the
+    /// models beside it directly. Opens localhost, 127.0.0.0/8 and ::1.
     package var allowsLoopback: Bool
-    /// Where the gateway itself listens. On loopback addresses these stay closed unless a rule names the port, or a request
-    /// could go round in circles.
+    /// Where the gateway itself listens. On loopback addresses these stay closed unless a rule names the port, or a
+    /// request could go round in circles.
     package var ownPorts: [UInt16]
 
     package init(rules: [HostRule] = [], allowsLoopback: Bool = false, ownPorts: [UInt16] = []) {
@@ -121,15 +122,19 @@ package struct AddressPolicy: Sendable {
             // The address behind a name is the operator's secret: it is in the detail alone.
             IPAddress(host) != nil
                 ? AddressRefusal("the address \(host) \(reason); \(end)")
-                : AddressRefusal("the host '\(host)' leads to an address that \(reason); \(end)", detail: "\(host) is \(address)")
+                : AddressRefusal(
+                    "the host '\(host)' leads to an address that \(reason); \(end)", detail: "\(host) is \(address)")
         }
         guard range.canBeAllowed else { throw refuse(range.sentence, "it cannot be allowed") }
         let byAddress = rules.filter { $0.covers(address, port: port) }
         if range == .metadata {
             // A wide block is not meant to give away the machine's credentials: such an address must be named.
-            let isNamed = byAddress.contains { if case .block(let block) = $0.subject { block.isSingleAddress } else { false } }
+            let isNamed = byAddress.contains {
+                if case .block(let block) = $0.subject { block.isSingleAddress } else { false }
+            }
             guard isNamed else {
-                throw refuse(range.sentence, "the operator can allow it with network.allow_hosts, by the address itself")
+                throw refuse(
+                    range.sentence, "the operator can allow it with network.allow_hosts, by the address itself")
             }
             return
         }
@@ -217,27 +222,27 @@ enum AddressRange: Equatable {
     }
 
     private static let v4Table: [(base: UInt32, length: UInt32, range: AddressRange)] = [
-        (0x00000000, 8, .unspecified),  // 0.0.0.0/8, RFC 791
-        (0x0A000000, 8, .isPrivate),  // 10.0.0.0/8, RFC 1918
-        (0x646464C8, 32, .metadata),  // 100.100.100.200, Alibaba Cloud
-        (0x64400000, 10, .shared),  // 100.64.0.0/10, RFC 6598
-        (0x7F000000, 8, .loopback),  // 127.0.0.0/8
-        (0xA83F8110, 32, .metadata),  // 168.63.129.16, Azure's host agent
-        (0xA9FEA900, 24, .metadata),  // 169.254.169.0/24, most clouds
-        (0xA9FEAA00, 24, .metadata),  // 169.254.170.0/24, credentials of ECS tasks and EKS pods
-        (0xA9FE0000, 16, .linkLocal),  // 169.254.0.0/16, RFC 3927
-        (0xAC100000, 12, .isPrivate),  // 172.16.0.0/12, RFC 1918
-        (0xC00000C0, 32, .metadata),  // 192.0.0.192, Oracle Cloud
-        (0xC0000000, 24, .reserved),  // 192.0.0.0/24, RFC 6890
-        (0xC0000200, 24, .documentation),  // 192.0.2.0/24, RFC 5737
-        (0xC0586300, 24, .reserved),  // 192.88.99.0/24, RFC 7526
-        (0xC0A80000, 16, .isPrivate),  // 192.168.0.0/16, RFC 1918
-        (0xC6120000, 15, .benchmark),  // 198.18.0.0/15, RFC 2544
-        (0xC6336400, 24, .documentation),  // 198.51.100.0/24
-        (0xCB007100, 24, .documentation),  // 203.0.113.0/24
-        (0xE0000000, 4, .multicast),  // 224.0.0.0/4
-        (0xFFFFFFFF, 32, .broadcast),
-        (0xF0000000, 4, .reserved),  // 240.0.0.0/4
+        (0x0000_0000, 8, .unspecified),  // 0.0.0.0/8, RFC 791
+        (0x0A00_0000, 8, .isPrivate),  // 10.0.0.0/8, RFC 1918
+        (0x6464_64C8, 32, .metadata),  // 100.100.100.200, Alibaba Cloud
+        (0x6440_0000, 10, .shared),  // 100.64.0.0/10, RFC 6598
+        (0x7F00_0000, 8, .loopback),  // 127.0.0.0/8
+        (0xA83F_8110, 32, .metadata),  // 168.63.129.16, Azure's host agent
+        (0xA9FE_A900, 24, .metadata),  // 169.254.169.0/24, most clouds
+        (0xA9FE_AA00, 24, .metadata),  // 169.254.170.0/24, credentials of ECS tasks and EKS pods
+        (0xA9FE_0000, 16, .linkLocal),  // 169.254.0.0/16, RFC 3927
+        (0xAC10_0000, 12, .isPrivate),  // 172.16.0.0/12, RFC 1918
+        (0xC000_00C0, 32, .metadata),  // 192.0.0.192, Oracle Cloud
+        (0xC000_0000, 24, .reserved),  // 192.0.0.0/24, RFC 6890
+        (0xC000_0200, 24, .documentation),  // 192.0.2.0/24, RFC 5737
+        (0xC058_6300, 24, .reserved),  // 192.88.99.0/24, RFC 7526
+        (0xC0A8_0000, 16, .isPrivate),  // 192.168.0.0/16, RFC 1918
+        (0xC612_0000, 15, .benchmark),  // 198.18.0.0/15, RFC 2544
+        (0xC633_6400, 24, .documentation),  // 198.51.100.0/24
+        (0xCB00_7100, 24, .documentation),  // 203.0.113.0/24
+        (0xE000_0000, 4, .multicast),  // 224.0.0.0/4
+        (0xFFFF_FFFF, 32, .broadcast),
+        (0xF000_0000, 4, .reserved),  // 240.0.0.0/4
     ]
 
     private static func range(v4 address: UInt32) -> AddressRange {
@@ -253,12 +258,14 @@ enum AddressRange: Equatable {
             if low >> 32 == 0xFFFF { return embedded(UInt32(truncatingIfNeeded: low)) }
             return .reserved  // ::/96, the withdrawn IPv4-compatible form, RFC 4291
         }
-        if high == 0xFD00_0EC2_0000_0000 || high == 0xFD20_00CE_0000_0000 { return .metadata }  // AWS, Google Cloud
-        if starts(0xFC00_0000_0000_0000, 7) || starts(0xFEC0_0000_0000_0000, 10) { return .isPrivate }  // RFC 4193, 3879
+        // AWS and Google Cloud; then RFC 4193 and 3879.
+        if high == 0xFD00_0EC2_0000_0000 || high == 0xFD20_00CE_0000_0000 { return .metadata }
+        if starts(0xFC00_0000_0000_0000, 7) || starts(0xFEC0_0000_0000_0000, 10) { return .isPrivate }
         if starts(0xFE80_0000_0000_0000, 10) { return .linkLocal }
         if starts(0xFF00_0000_0000_0000, 8) { return .multicast }
-        if high == 0x0064_FF9B_0000_0000, low >> 32 == 0 { return embedded(UInt32(truncatingIfNeeded: low)) }  // NAT64, 6052
-        if starts(0x0064_FF9B_0001_0000, 48) { return .isPrivate }  // NAT64 of the local network, RFC 8215
+        // NAT64: RFC 6052, and RFC 8215 for the local network.
+        if high == 0x0064_FF9B_0000_0000, low >> 32 == 0 { return embedded(UInt32(truncatingIfNeeded: low)) }
+        if starts(0x0064_FF9B_0001_0000, 48) { return .isPrivate }
         guard starts(0x2000_0000_0000_0000, 3) else { return .reserved }  // only 2000::/3 is handed out
         if starts(0x2001_0DB8_0000_0000, 32) || starts(0x3FFF_0000_0000_0000, 20) { return .documentation }
         if starts(0x2001_0000_0000_0000, 32) {  // Teredo, RFC 4380: the server's address, and the client's inverted
@@ -267,7 +274,8 @@ enum AddressRange: Equatable {
         }
         if starts(0x2001_0002_0000_0000, 48) { return .benchmark }
         if starts(0x2001_0000_0000_0000, 23) { return .reserved }  // IETF protocol assignments, RFC 2928
-        if starts(0x2002_0000_0000_0000, 16) { return embedded(UInt32(truncatingIfNeeded: high >> 16)) }  // 6to4, RFC 3056
+        // 6to4, RFC 3056.
+        if starts(0x2002_0000_0000_0000, 16) { return embedded(UInt32(truncatingIfNeeded: high >> 16)) }
         if low >> 32 == 0x0000_5EFE || low >> 32 == 0x0200_5EFE {  // ISATAP, RFC 5214
             return embedded(UInt32(truncatingIfNeeded: low))
         }

@@ -161,8 +161,8 @@ package struct AddressBlock: Hashable, Sendable {
     package let base: IPAddress
     package let length: Int
 
-    /// Nil when `length` is more than the address has, or when bits after it are set: "10.1.2.3/8" is more likely a slip than
-    /// a way to write 10.0.0.0/8.
+    /// Nil when `length` is more than the address has, or when bits after it are set: "10.1.2.3/8" is more likely a
+    /// slip than a way to write 10.0.0.0/8.
     package init?(_ base: IPAddress, length: Int) {
         guard length >= 0, Self.masked(base, length) == base else { return nil }
         switch base {
@@ -241,13 +241,14 @@ package struct HostRule: Hashable, Sendable {
             if let problem = HostName.problem(of: name) { throw AddressRefusal("'\(text)': \(problem)") }
             subject = .suffix("." + name)
         } else if bare.contains("*") {
-            throw AddressRefusal("'\(text)': a wildcard stands for whole labels at the beginning, as in *.svc.cluster.local")
+            throw AddressRefusal(
+                "'\(text)': a wildcard stands for whole labels at the beginning, as in *.svc.cluster.local")
         } else if let block = AddressBlock(bare) {
             subject = .block(block)
         } else if bare.contains("/") || bare.contains(":") {
             throw AddressRefusal(
-                "'\(text)' is no host, address or block: write example.internal, 10.0.0.0/8, fd00::/8 or [fd00::7]:8000, "
-                    + "without scheme and path, and with no bits set after the block's length")
+                "'\(text)' is no host, address or block: write example.internal, 10.0.0.0/8, fd00::/8 or "
+                    + "[fd00::7]:8000, without scheme and path, and with no bits set after the block's length")
         } else {
             if let problem = HostName.problem(of: bare) { throw AddressRefusal("'\(text)': \(problem)") }
             subject = .name(bare)

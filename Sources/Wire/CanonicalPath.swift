@@ -41,17 +41,16 @@ package struct CanonicalPath: Sendable, Equatable {
 
     /// The targets of nearly all requests, which need no work and no allocation.
     private static func common(_ target: String) -> String? {
-        let known: StaticString
-        switch target.utf8.count {
-        case 20: known = "/v1/chat/completions"
-        case 15: known = "/v1/completions"
-        case 14: known = "/v1/embeddings"
-        case 12: known = "/v1/messages"
-        case 10: known = "/v1/models"
-        case 1: known = "/"
-        default: return nil
-        }
-        return target.utf8.elementsEqual(UnsafeBufferPointer(start: known.utf8Start, count: known.utf8CodeUnitCount)) ? target : nil
+        let known =
+            switch target.utf8.count {
+            case 20: "/v1/chat/completions"
+            case 15: "/v1/completions"
+            case 14: "/v1/embeddings"
+            case 12: "/v1/messages"
+            case 10: "/v1/models"
+            default: "/"
+            }
+        return target == known ? known : nil
     }
 
     private static func refused(_ reason: String) -> GatewayError {

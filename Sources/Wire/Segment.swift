@@ -54,10 +54,13 @@ package struct Segment: Sendable {
     package var mediaType: String?
     /// The tool's name, for tool kinds.
     package var name: String?
+    /// A value in the body that repeats the text token by token (`logprobs`): an edit makes it null, or it would still tell.
+    package var shadow: Range<Int>?
 
     package init(
         kind: Kind, role: Role, index: Int, id: UInt64, flags: UInt32 = 0, pointer: String, textRange: Range<Int>,
-        depth: UInt8 = 1, isEscaped: Bool, mediaType: String? = nil, name: String? = nil
+        depth: UInt8 = 1, isEscaped: Bool, mediaType: String? = nil, name: String? = nil,
+        shadow: Range<Int>? = nil
     ) {
         self.kind = kind
         self.role = role
@@ -70,5 +73,6 @@ package struct Segment: Sendable {
         self.isEscaped = isEscaped
         self.mediaType = mediaType
         self.name = name
+        self.shadow = shadow
     }
 }

@@ -275,7 +275,8 @@ class Bench:
         counters[0] += requests
         counters[1] += upstream["connections"] - upstream_before["connections"]
         return {
-            "foreign_share": foreign_share, "requests": requests, "cpu_us": cpu_ns / 1000 / requests, "cpu_share": cpu_ns / 1e9 / elapsed,
+            "foreign_share": foreign_share, "requests": requests,
+            "cpu_us": cpu_ns / 1000 / requests, "cpu_share": cpu_ns / 1e9 / elapsed,
             "per_second": output["requests_per_second"], "p50_us": output["answer_us"]["p50"],
             "p99_us": output["answer_us"]["p99"], "load_cpu_us": self.machine.last_load_ns / 1000 / requests,
             "mock_cpu_us": cpu_between(mock_before, self.mock.cpu()) / 1000 / requests,
@@ -319,7 +320,7 @@ class Bench:
             time.sleep(0.02)
 
     def keep(self, rounds: list, measure):
-        """Adds a measurement to its rounds; one that others have disturbed is repeated once, and the better one kept."""
+        """Adds a measurement to its rounds. One that others have disturbed is repeated once; the better one is kept."""
         figures = measure()
         if figures["foreign_share"] > report.DISTURBED and self.repeats_left > 0:
             begin = time.monotonic()

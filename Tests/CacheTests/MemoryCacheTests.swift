@@ -19,7 +19,8 @@ private func key(_ number: Int) -> CacheKey {
 
 private func entry(_ body: String, form: CacheEntry.Form = .whole) -> CacheEntry {
     CacheEntry(
-        status: 200, contentType: "application/json", headers: [CachedHeader("x-a", "1")], body: Bytes(body), form: form,
+        status: 200, contentType: "application/json", headers: [CachedHeader("x-a", "1")], body: Bytes(body),
+        form: form,
         storedAt: 5)
 }
 
@@ -200,7 +201,8 @@ private let body = String(repeating: "x", count: 100)
         let digest = [UInt8](0..<32)
         let made = digest.withUnsafeBytes { CacheKey(digest: $0) }
         #expect(
-            made == CacheKey(0x0001_0203_0405_0607, 0x0809_0A0B_0C0D_0E0F, 0x1011_1213_1415_1617, 0x1819_1A1B_1C1D_1E1F))
+            made == CacheKey(0x0001_0203_0405_0607, 0x0809_0A0B_0C0D_0E0F, 0x1011_1213_1415_1617, 0x1819_1A1B_1C1D_1E1F)
+        )
         #expect(digest[1...].withUnsafeBytes { CacheKey(digest: $0) } == nil)
     }
 

@@ -16,7 +16,9 @@ private func file() throws -> ConfigSnapshot {
         """)
 }
 
-private func parse(_ text: String, known: [String]? = nil, headers: HeaderOptions = HeaderOptions()) throws -> RequestConfig {
+private func parse(_ text: String, known: [String]? = nil, headers: HeaderOptions = HeaderOptions()) throws
+    -> RequestConfig
+{
     try RequestConfig(parsing: try json(text), in: try file(), headers: headers, knownProviders: known)
 }
 
@@ -38,62 +40,136 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
     @Test(
         "Issues are Portkey's, with the path as written",
         arguments: [
-            (#"{"strategy":{"mode":"best"},"targets":[{"provider":"openai","api_key":"k"}]}"#,
-             ["path: strategy,mode, message: Invalid 'mode' value. Must be one of: single, loadbalance, fallback, conditional"]),
-            (#"{"strategy":{},"targets":[{"provider":"openai","api_key":"k"}]}"#, ["path: strategy,mode, message: Required"]),
-            (#"{"strategy":{"mode":1},"targets":[{"virtual_key":"main"}]}"#,
-             ["path: strategy,mode, message: Expected string, received number"]),
-            (#"{"cache":{"mode":"fast"}}"#,
-             ["path: cache,mode, message: Invalid 'cache.mode' value. Must be one of: simple, semantic"]),
+            (
+                #"{"strategy":{"mode":"best"},"targets":[{"provider":"openai","api_key":"k"}]}"#,
+                [
+                    "path: strategy,mode, message: Invalid 'mode' value. Must be one of: single, loadbalance, fallback, conditional"
+                ]
+            ),
+            (
+                #"{"strategy":{},"targets":[{"provider":"openai","api_key":"k"}]}"#,
+                ["path: strategy,mode, message: Required"]
+            ),
+            (
+                #"{"strategy":{"mode":1},"targets":[{"virtual_key":"main"}]}"#,
+                ["path: strategy,mode, message: Expected string, received number"]
+            ),
+            (
+                #"{"cache":{"mode":"fast"}}"#,
+                ["path: cache,mode, message: Invalid 'cache.mode' value. Must be one of: simple, semantic"]
+            ),
             (#"{"cache":{}}"#, ["path: cache,mode, message: Required"]),
             (#"{"cache":"simple"}"#, ["path: cache, message: Expected object, received string"]),
-            (#"{"cache":{"mode":"simple","max_age":-1}}"#, ["path: cache,max_age, message: Number must be greater than 0"]),
+            (
+                #"{"cache":{"mode":"simple","max_age":-1}}"#,
+                ["path: cache,max_age, message: Number must be greater than 0"]
+            ),
             (#"{"retry":{"on_status_codes":[429]}}"#, ["path: retry,attempts, message: Required"]),
             (#"{"retry":{"attempts":"3"}}"#, ["path: retry,attempts, message: Expected number, received string"]),
-            (#"{"retry":{"attempts":1,"onStatusCodes":[429,"x"]}}"#,
-             ["path: retry,onStatusCodes,1, message: Expected number, received string"]),
+            (
+                #"{"retry":{"attempts":1,"onStatusCodes":[429,"x"]}}"#,
+                ["path: retry,onStatusCodes,1, message: Expected number, received string"]
+            ),
             (#"{"provider":"openai"}"#, ["path: , message: " + useless]),
             (#"{"input_mutators":[]}"#, ["path: , message: " + useless]),
-            (#"{"strategy":{"mode":"single"}}"#,
-             ["path: , message: " + useless, "path: targets, message: Required: a 'strategy' needs 'targets'"]),
-            (#"{"strategy":{"mode":"fallback"},"targets":[{"provider":"openai","api_key":"k"},{"provider":"openai"}]}"#,
-             ["path: targets,1, message: " + useless]),
-            (#"{"targets":[{"virtual_key":"main"}]}"#,
-             ["path: strategy, message: Required: 'targets' need a 'strategy' with a 'mode'"]),
-            (#"{"strategy":{"mode":"single"},"targets":[]}"#, ["path: targets, message: 'targets' must have at least one target"]),
-            (#"{"strategy":{"mode":"single"},"targets":{}}"#, ["path: targets, message: Expected array, received object"]),
-            (#"{"strategy":{"mode":"single"},"targets":["@main"]}"#, ["path: targets,0, message: Expected object, received string"]),
-            (#"{"strategy":{"mode":"loadbalance"},"targets":[{"virtual_key":"main","weight":0},{"virtual_key":"spare","weight":0}]}"#,
-             ["path: targets, message: The weights of the targets add up to 0"]),
-            (#"{"strategy":{"mode":"loadbalance"},"targets":[{"virtual_key":"main","weight":-1},{"virtual_key":"spare"}]}"#,
-             ["path: targets,0,weight, message: Number must be greater than or equal to 0"]),
-            (#"{"strategy":{"mode":"conditional","conditions":[{"query":{}},{"then":"a","query":[]}]},"targets":[{"virtual_key":"main"}]}"#,
-             ["path: strategy,conditions,0,then, message: Required",
-              "path: strategy,conditions,1,query, message: Expected object, received array"]),
+            (
+                #"{"strategy":{"mode":"single"}}"#,
+                ["path: , message: " + useless, "path: targets, message: Required: a 'strategy' needs 'targets'"]
+            ),
+            (
+                #"{"strategy":{"mode":"fallback"},"targets":[{"provider":"openai","api_key":"k"},{"provider":"openai"}]}"#,
+                ["path: targets,1, message: " + useless]
+            ),
+            (
+                #"{"targets":[{"virtual_key":"main"}]}"#,
+                ["path: strategy, message: Required: 'targets' need a 'strategy' with a 'mode'"]
+            ),
+            (
+                #"{"strategy":{"mode":"single"},"targets":[]}"#,
+                ["path: targets, message: 'targets' must have at least one target"]
+            ),
+            (
+                #"{"strategy":{"mode":"single"},"targets":{}}"#,
+                ["path: targets, message: Expected array, received object"]
+            ),
+            (
+                #"{"strategy":{"mode":"single"},"targets":["@main"]}"#,
+                ["path: targets,0, message: Expected object, received string"]
+            ),
+            (
+                #"{"strategy":{"mode":"loadbalance"},"targets":[{"virtual_key":"main","weight":0},{"virtual_key":"spare","weight":0}]}"#,
+                ["path: targets, message: The weights of the targets add up to 0"]
+            ),
+            (
+                #"{"strategy":{"mode":"loadbalance"},"targets":[{"virtual_key":"main","weight":-1},{"virtual_key":"spare"}]}"#,
+                ["path: targets,0,weight, message: Number must be greater than or equal to 0"]
+            ),
+            (
+                #"{"strategy":{"mode":"conditional","conditions":[{"query":{}},{"then":"a","query":[]}]},"targets":[{"virtual_key":"main"}]}"#,
+                [
+                    "path: strategy,conditions,0,then, message: Required",
+                    "path: strategy,conditions,1,query, message: Expected object, received array",
+                ]
+            ),
             (#"{"provider":"openai","api_key":"k","custom_host":"ftp://x"}"#, ["path: , message: Invalid custom host"]),
-            (#"{"strategy":{"mode":"single"},"targets":[{"provider":"openai","apiKey":"k","customHost":"http://u@x"}]}"#,
-             ["path: targets,0, message: Invalid custom host"]),
-            (#"{"provider":"@main","custom_host":"https://evil.example"}"#, ["path: custom_host, message: 'custom_host' " + named]),
-            (#"{"virtual_key":"main","custom_host":"https://evil.example"}"#, ["path: custom_host, message: 'custom_host' " + named]),
-            (#"{"custom_host":"https://evil.example","strategy":{"mode":"single"},"targets":[{"provider":"@main"}]}"#,
-             ["path: targets,0,custom_host, message: 'custom_host' " + named]),
-            (#"{"provider":"openai","api_key":"k","custom_host":"https://evil.example","override_params":{"model":"@main/gpt"}}"#,
-             ["path: custom_host, message: 'custom_host' " + named]),
+            (
+                #"{"strategy":{"mode":"single"},"targets":[{"provider":"openai","apiKey":"k","customHost":"http://u@x"}]}"#,
+                ["path: targets,0, message: Invalid custom host"]
+            ),
+            (
+                #"{"provider":"@main","custom_host":"https://evil.example"}"#,
+                ["path: custom_host, message: 'custom_host' " + named]
+            ),
+            (
+                #"{"virtual_key":"main","custom_host":"https://evil.example"}"#,
+                ["path: custom_host, message: 'custom_host' " + named]
+            ),
+            (
+                #"{"custom_host":"https://evil.example","strategy":{"mode":"single"},"targets":[{"provider":"@main"}]}"#,
+                ["path: targets,0,custom_host, message: 'custom_host' " + named]
+            ),
+            (
+                #"{"provider":"openai","api_key":"k","custom_host":"https://evil.example","override_params":{"model":"@main/gpt"}}"#,
+                ["path: custom_host, message: 'custom_host' " + named]
+            ),
             (#"{"provider":"@mian"}"#, ["path: provider, message: There is no provider \"@mian\""]),
             (#"{"virtualKey":"none"}"#, ["path: virtualKey, message: There is no provider \"@none\""]),
-            (#"{"provider":"openai","api_key":{"env":"HOME"}}"#, ["path: api_key, message: Expected string, received object"]),
-            (#"{"retry":{"attempts":1},"forward_headers":["X_Portkey_Forward_Headers"]}"#,
-             ["path: forward_headers, message: forward_headers must not contain the 'x-portkey-forward-headers' header"]),
-            (#"{"virtual_key":"main","virtualKey":"main"}"#, ["path: virtualKey, message: 'virtualKey' and 'virtual_key' are the same"]),
-            (#"{"input_guardrails":["no-kyes"]}"#, ["path: input_guardrails,0, message: There is no guardrail \"no-kyes\""]),
-            (#"{"input_guardrails":[{"contains":true}]}"#,
-             ["path: input_guardrails,0,contains, message: Expected object, received boolean"]),
-            (#"{"before_request_hooks":[{"type":"guard","checks":[{"parameters":{}}]}]}"#,
-             ["path: before_request_hooks,0,type, message: Invalid 'type' value. Must be one of: guardrail, mutator",
-              "path: before_request_hooks,0,checks,0,id, message: Required"]),
-            (#"{"provider":"vertex-ai","vertex_region":"r"}"#,
-             ["path: , message: Invalid configuration. ('vertex_project_id' and 'vertex_region') or ('vertex_service_account_json' and "
-                + "'vertex_region') are required for 'vertex-ai' provider."]),
+            (
+                #"{"provider":"openai","api_key":{"env":"HOME"}}"#,
+                ["path: api_key, message: Expected string, received object"]
+            ),
+            (
+                #"{"retry":{"attempts":1},"forward_headers":["X_Portkey_Forward_Headers"]}"#,
+                [
+                    "path: forward_headers, message: forward_headers must not contain the 'x-portkey-forward-headers' header"
+                ]
+            ),
+            (
+                #"{"virtual_key":"main","virtualKey":"main"}"#,
+                ["path: virtualKey, message: 'virtualKey' and 'virtual_key' are the same"]
+            ),
+            (
+                #"{"input_guardrails":["no-kyes"]}"#,
+                ["path: input_guardrails,0, message: There is no guardrail \"no-kyes\""]
+            ),
+            (
+                #"{"input_guardrails":[{"contains":true}]}"#,
+                ["path: input_guardrails,0,contains, message: Expected object, received boolean"]
+            ),
+            (
+                #"{"before_request_hooks":[{"type":"guard","checks":[{"parameters":{}}]}]}"#,
+                [
+                    "path: before_request_hooks,0,type, message: Invalid 'type' value. Must be one of: guardrail, mutator",
+                    "path: before_request_hooks,0,checks,0,id, message: Required",
+                ]
+            ),
+            (
+                #"{"provider":"vertex-ai","vertex_region":"r"}"#,
+                [
+                    "path: , message: Invalid configuration. ('vertex_project_id' and 'vertex_region') or ('vertex_service_account_json' and "
+                        + "'vertex_region') are required for 'vertex-ai' provider."
+                ]
+            ),
             (#"[]"#, ["path: , message: Expected object, received array"]),
         ])
     func issues(_ text: String, _ expected: [String]) throws {
@@ -113,7 +189,8 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
     func messages() throws {
         #expect(
             try refusal(#"{"mode":"fallback","options":[{"provider":"openai"}]}"#)
-                == RequestConfigError("This version of config is not supported in this route. Please migrate to the latest version"))
+                == RequestConfigError(
+                    "This version of config is not supported in this route. Please migrate to the latest version"))
         #expect(
             try refusal(#"{"strategy":{"mode":"conditional"},"targets":[{"virtual_key":"main"}]}"#)
                 == RequestConfigError("No conditions passed in the query router"))
@@ -122,8 +199,10 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
     @Test(
         "One useful member is enough",
         arguments: [
-            #"{}"#, #"{"provider":"openai","api_key":"k"}"#, #"{"retry":{"attempts":-1}}"#, #"{"cache":{"mode":"simple"}}"#,
-            #"{"requestTimeout":100}"#, #"{"provider":"ollama"}"#, #"{"provider":"triton"}"#, #"{"virtual_key":"main"}"#,
+            #"{}"#, #"{"provider":"openai","api_key":"k"}"#, #"{"retry":{"attempts":-1}}"#,
+            #"{"cache":{"mode":"simple"}}"#,
+            #"{"requestTimeout":100}"#, #"{"provider":"ollama"}"#, #"{"provider":"triton"}"#,
+            #"{"virtual_key":"main"}"#,
             #"{"provider":"@main"}"#, #"{"passthrough":true}"#, #"{"override_params":{}}"#, #"{"drop_params":["a"]}"#,
             #"{"aws_access_key_id":"a","awsSecretAccessKey":"s","provider":"bedrock"}"#,
             #"{"provider":"vertex-ai","vertex_region":"r","vertex_project_id":"p"}"#,
@@ -138,7 +217,8 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
     func conditionTargets() throws {
         #expect(
             try refusal(
-                #"{"strategy":{"mode":"conditional","conditions":[{"query":{},"then":"x"}],"default":"y"},"targets":[{"virtual_key":"main"}]}"#)
+                #"{"strategy":{"mode":"conditional","conditions":[{"query":{},"then":"x"}],"default":"y"},"targets":[{"virtual_key":"main"}]}"#
+            )
                 == nil)
     }
 }
@@ -147,7 +227,8 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
     @Test("A config without targets is one leaf named config")
     func leaf() throws {
         let config = try parse(
-            #"{"provider":"openai","apiKey":"sk","awsRegion":"eu","override_params":{"maxTokens":1},"weight":2,"strictOpenAiCompliance":false}"#)
+            #"{"provider":"openai","apiKey":"sk","awsRegion":"eu","override_params":{"maxTokens":1},"weight":2,"strictOpenAiCompliance":false}"#
+        )
         let target = try #require(config.targets.first)
         #expect(config.origin == .request)
         #expect(config.namesProvider)
@@ -179,7 +260,10 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
             Issue.record("not a tree: \(config)")
             return
         }
-        #expect(config.targets.map(\.path) == ["config.targets[0]", "config.targets[1].targets[0]", "config.targets[1].targets[1]"])
+        #expect(
+            config.targets.map(\.path) == [
+                "config.targets[0]", "config.targets[1].targets[0]", "config.targets[1].targets[1]",
+            ])
         #expect(config.targets[2].pointer == JSONPointer(["targets", "1", "targets", "1"]))
         #expect(root.mode == .fallback)
         #expect(root.onStatusCodes == [429, 246])
@@ -192,7 +276,8 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
 
     @Test("An empty list of codes is a list")
     func emptyCodes() throws {
-        let config = try parse(#"{"strategy":{"mode":"fallback","on_status_codes":[]},"targets":[{"virtual_key":"main"}]}"#)
+        let config = try parse(
+            #"{"strategy":{"mode":"fallback","on_status_codes":[]},"targets":[{"virtual_key":"main"}]}"#)
         guard case .strategy(let root) = config.root else { return }
         #expect(root.onStatusCodes == [])
     }
@@ -200,13 +285,16 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
     @Test("Conditions keep their queries as written")
     func conditions() throws {
         let config = try parse(
-            #"{"strategy":{"mode":"conditional","conditions":[{"query":{"metadata.planName":{"$eq":"pro"}},"then":"a"}],"default":"a"},"targets":[{"name":"a","virtual_key":"main"}]}"#)
+            #"{"strategy":{"mode":"conditional","conditions":[{"query":{"metadata.planName":{"$eq":"pro"}},"then":"a"}],"default":"a"},"targets":[{"name":"a","virtual_key":"main"}]}"#
+        )
         guard case .strategy(let root) = config.root else { return }
         #expect(root.conditions == [.init(query: ["metadata.planName": ["$eq": "pro"]], then: "a")])
         #expect(root.defaultTarget == "a")
     }
 
-    @Test("Both spellings of the retry header count", arguments: ["use_retry_after_header", "use_retry_after_headers", "useRetryAfterHeaders"])
+    @Test(
+        "Both spellings of the retry header count",
+        arguments: ["use_retry_after_header", "use_retry_after_headers", "useRetryAfterHeaders"])
     func retryHeader(_ key: String) throws {
         let target = try parse(#"{"retry":{"attempts":2,"\#(key)":true}}"#).targets[0]
         #expect(target.retry == RetryConfig(attempts: 2, useRetryAfterHeader: true))
@@ -214,7 +302,8 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
 
     @Test("Null is as if it were not there; 0 is no timeout")
     func null() throws {
-        let target = try parse(#"{"virtual_key":"main","retry":null,"request_timeout":0,"cache":null,"x":null}"#).targets[0]
+        let target = try parse(#"{"virtual_key":"main","retry":null,"request_timeout":0,"cache":null,"x":null}"#)
+            .targets[0]
         #expect(target.retry == nil)
         #expect(target.requestTimeoutMilliseconds == nil)
         #expect(target.options.isEmpty)
@@ -222,11 +311,13 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
 
     @Test("A model with a provider's name chooses it; another @ is part of the model")
     func modelNames() throws {
-        let own = try parse(#"{"provider":"openai","api_key":"k","override_params":{"model":"@spare/claude/3"}}"#).targets[0]
+        let own = try parse(#"{"provider":"openai","api_key":"k","override_params":{"model":"@spare/claude/3"}}"#)
+            .targets[0]
         #expect(own.namedProvider == "spare")
         #expect(own.apiKey == nil)
         #expect(own.overrideParams == JSONObject([("model", "claude/3")]))
-        let other = try parse(#"{"provider":"workers-ai","api_key":"k","override_params":{"model":"@cf/meta/llama"}}"#).targets[0]
+        let other = try parse(#"{"provider":"workers-ai","api_key":"k","override_params":{"model":"@cf/meta/llama"}}"#)
+            .targets[0]
         #expect(other.namedProvider == nil)
         #expect(other.overrideParams == JSONObject([("model", "@cf/meta/llama")]))
         #expect(ModelName.split("@a/b/c").map { [$0.provider, $0.model] } == ["a", "b/c"])
@@ -367,7 +458,9 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
         #expect(group.deny)
         #expect(group.checks.map(\.id) == ["default.regexMatch"])
         #expect(group.checks[0].pointer.description == "/guardrails/no-keys/regexMatch")
-        #expect(try parse(#"{"input_mutators":["no-keys"]}"#).targets[0].beforeGuards[0].kind == .mutator)
+        #expect(
+            try parse(#"{"virtual_key":"main","input_mutators":["no-keys"]}"#).targets[0].beforeGuards[0].kind
+                == .mutator)
     }
 
     @Test("Ids that nobody gave are made up, the same for the same text")
@@ -411,7 +504,10 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
         #expect(config.targets.map(\.strictOpenAICompliance) == [true, false])
         #expect(config.targets[0].cache?.mode == .simple)
         #expect(config.targets[0].beforeGuards.map { $0.checks.map(\.id) } == [["default.contains"]])
-        #expect(config.targets[0].beforeGuards[0].checks[0].pointer.tokens == ["x-portkey-default-input-guardrails", "0", "contains"])
+        #expect(
+            config.targets[0].beforeGuards[0].checks[0].pointer.tokens == [
+                "x-portkey-default-input-guardrails", "0", "contains",
+            ])
     }
 
     @Test("A credential of the server goes only where it was configured to")

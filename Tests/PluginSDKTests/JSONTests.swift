@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct JSONParsing {
     @Test(arguments: [
-        ("null", JSON.null), ("true", .bool(true)), (" [1, -2.50e+3 ,\"a\"] ", [.number("1"), .number("-2.50e+3"), "a"]),
+        ("null", JSON.null), ("true", .bool(true)),
+        (" [1, -2.50e+3 ,\"a\"] ", [.number("1"), .number("-2.50e+3"), "a"]),
         ("{}", .object(.init())), ("{\"a\":{\"b\":[]}}", ["a": ["b": []]]), ("\"\"", ""), ("0", .number("0")),
     ] as [(String, JSON)])
     func reads(text: String, expected: JSON) throws {
@@ -12,8 +13,8 @@ import Testing
 
     @Test(arguments: [
         "", " ", "nul", "tru", "[", "[1", "[1,", "[1,]", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{a:1}",
-        "{1:2}", "01", "1.", ".5", "-", "1e", "+1", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\u12G4\"", "\"\n\"", "1 2",
-        "[1 2]", "NaN", "'a'", "[1}", "\u{FEFF}1",
+        "{1:2}", "01", "1.", ".5", "-", "1e", "+1", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\u12G4\"", "\"\n\"",
+        "1 2", "[1 2]", "NaN", "'a'", "[1}", "\u{FEFF}1",
     ])
     func refuses(text: String) {
         #expect(throws: JSON.SyntaxError.self) { try JSON(parsing: text) }

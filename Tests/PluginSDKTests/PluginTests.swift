@@ -21,7 +21,8 @@ private struct Puppet: Guardrail {
     func onRequest(_ exchange: Exchange) throws(PluginFailure) -> Verdict {
         switch act {
         case "deny":
-            return .deny(Denial(code: "no", message: "Not \(exchange.model ?? "?")", status: 451, retryAfterMilliseconds: 9))
+            let message = "Not \(exchange.model ?? "?")"
+            return .deny(Denial(code: "no", message: message, status: 451, retryAfterMilliseconds: 9))
         case "answer": return .answer(Answer(["a": 1], status: 201))
         case "retry": return .retry(target: "other")
         case "retry next": return .retry()
@@ -64,7 +65,8 @@ private struct Puppet: Guardrail {
     }
 
     func onError(_ exchange: Exchange, _ failure: Failure) throws(PluginFailure) -> Verdict {
-        try exchange.report(passed: failure.isFinal, data: .string("\(failure.status) \(failure.message?.string ?? "")"))
+        let message = failure.message?.string ?? ""
+        try exchange.report(passed: failure.isFinal, data: .string("\(failure.status) \(message)"))
         return .proceed
     }
 
@@ -169,15 +171,16 @@ private func puppet(_ act: String) throws -> Instance {
         let (verdict, decision) = try puppet("deny").onRequest(exchange)
         #expect(verdict == GH_DENY)
         #expect(decision.http_status == 451 && decision.retry_after_ms == 9)
-        #expect(string(decision.code) == "no")
-        #expect(string(decision.message) == "Not gpt")
+        #expect(withExtendedLifetime(exchange) { string(decision.code) } == "no")
+        #expect(withExtendedLifetime(exchange) { string(decision.message) } == "Not gpt")
     }
 
     @Test func answersWithBytesThatAreReleased() throws {
-        let (verdict, decision) = try puppet("answer").onRequest(FakeExchange())
+        let exchange = FakeExchange()
+        let (verdict, decision) = try puppet("answer").onRequest(exchange)
         #expect(verdict == GH_ANSWER)
         #expect(decision.http_status == 201)
-        #expect(string(decision.content_type) == "application/json")
+        #expect(withExtendedLifetime(exchange) { string(decision.content_type) } == "application/json")
         let body = UnsafeRawBufferPointer(start: decision.body.ptr, count: decision.body.len)
         #expect(String(decoding: body, as: UTF8.self) == #"{"a":1}"#)
         let release = try #require(decision.body.release)
@@ -185,18 +188,20 @@ private func puppet(_ act: String) throws -> Instance {
     }
 
     @Test func retries() throws {
-        let (verdict, decision) = try puppet("retry").onRequest(FakeExchange())
+        let exchange = FakeExchange()
+        let (verdict, decision) = try puppet("retry").onRequest(exchange)
         #expect(verdict == GH_RETRY)
-        #expect(string(decision.target) == "other")
-        let (next, nextDecision) = try puppet("retry next").onRequest(FakeExchange())
+        #expect(withExtendedLifetime(exchange) { string(decision.target) } == "other")
+        let (next, nextDecision) = try puppet("retry next").onRequest(exchange)
         #expect(next == GH_RETRY)
         #expect(nextDecision.target.ptr == nil)
     }
 
     @Test func failsWhereAHookThrows() throws {
-        let (verdict, decision) = try puppet("fail").onRequest(FakeExchange())
+        let exchange = FakeExchange()
+        let (verdict, decision) = try puppet("fail").onRequest(exchange)
         #expect(verdict == GH_FAIL)
-        #expect(string(decision.message) == "broken")
+        #expect(withExtendedLifetime(exchange) { string(decision.message) } == "broken")
     }
 
     @Test func failsWhereTheHostRefusesAnEdit() throws {
@@ -230,7 +235,9 @@ private func puppet(_ act: String) throws -> Instance {
 
     @Test func joinsTexts() throws {
         let exchange = FakeExchange()
-        exchange.segments = [(.text, .user, "a"), (.reasoning, .assistant, "no"), (.text, .user, ""), (.text, .user, "b")]
+        exchange.segments = [
+            (.text, .user, "a"), (.reasoning, .assistant, "no"), (.text, .user, ""), (.text, .user, "b"),
+        ]
         _ = try puppet("text").onRequest(exchange)
         #expect(exchange.reports == [#"1 "a\n\nb""#])
     }

@@ -172,7 +172,7 @@ class Case:
         driver.ask("exchange", *exchange)
         _, built = driver.ask("build")
         if bench:
-            print(f"{self.name:48} {int(driver.ask('bench', '200000')[1][0]):6d} ns")
+            print(f"{self.name:48} {int(driver.ask('bench', '20000')[1][0]):6d} ns")
         if wrong := self.check_build(built, want, body):
             return "upstream: " + wrong
         if {"deny", "fail", "answer"} & want.keys():

@@ -51,6 +51,13 @@ import Testing
         #expect(try walk.run(tree(), [asking("good"), .init(status: 500)]).targets == [0, 1])
     }
 
+    @Test func theInnermostFallbackAroundANamedTargetGoesOnFirst() throws {
+        let inner = Route.Node.strategy(.fallback(), [.leaf(1), .leaf(2, name: "x"), .leaf(3)])
+        let route = try Route(.strategy(.fallback(), [.leaf(0), inner, .leaf(4)]))
+        var walk = Walk()
+        #expect(try walk.run(route, [asking("x"), .init(status: 500)]).targets == [0, 2, 3, 4])
+    }
+
     @Test func withNothingNextTheSameTargetIsTriedAgain() throws {
         var walk = Walk()
         let trace = try walk.run(Route(.leaf(0)), [asking(), good])
@@ -135,7 +142,7 @@ import Testing
         return outcome
     }
 
-    /// The walk itself checks that `isFinal` foretells every end.
+    /// The walk itself checks that `isLast` foretells every end.
     @Test(arguments: 0..<40) func endsWithinItsBounds(seed: Int) throws {
         var random = Xoshiro256(seed: UInt64(seed))
         let board = BreakerBoard()

@@ -111,6 +111,15 @@ import Testing
         #expect(try walk.run(route, 429, 500, 200).targets == [0, 1, 2])
     }
 
+    @Test func aStrategyThatWasLeftHasNoMoreSay() throws {
+        // The inner fallback ended with 500. A 429 of a later target is not its business, although it lists that.
+        let route = try Route(
+            .strategy(
+                .fallback(), [.strategy(.fallback(onStatusCodes: [429]), [.leaf(0), .leaf(1)]), .leaf(2), .leaf(3)]))
+        var walk = Walk()
+        #expect(try walk.run(route, 500, 429, 200).targets == [0, 2, 3])
+    }
+
     @Test func theOuterStrategyJudgesTheFinalAnswerOnly() throws {
         let route = try Route(
             .strategy(.fallback(onStatusCodes: [429]), [.strategy(.fallback(), [.leaf(0), .leaf(1)]), .leaf(2)]))
@@ -243,6 +252,17 @@ import Testing
         #expect(try choice(&walk, route, user: 1) == refuge)
         walk.now += 3600 * second
         #expect(try choice(&walk, route, user: 1) == home)
+    }
+
+    @Test func configsDoNotShareWhatIsRemembered() throws {
+        let policy = BreakerPolicy(failureThreshold: 0, cooldown: 30_000)
+        let tree = Route.Node.strategy(.loadbalance(sticky: Self.hour), breaker: policy, [.leaf(0), .leaf(1)])
+        let (mine, theirs) = (try Route(tree, identity: "a"), try Route(tree, identity: "b"))
+        var walk = Walk(breakers: BreakerBoard(), sticky: StickyTable())
+        let home = try choice(&walk, mine, user: 1)
+        _ = try walk.run(mine, 503)
+        #expect(try choice(&walk, mine, user: 1) != home)
+        #expect(try choice(&walk, theirs, user: 1) == home)
     }
 
     @Test func requestsWithoutTheFieldsAreSpreadAtRandom() throws {

@@ -33,9 +33,9 @@ struct Walk {
             trace.attempts.append(attempt)
             now += attempt.delay
             let outcome = answer(attempt)
-            let isFinal = router.isFinal(outcome, now: now)
+            let isLast = router.isLast(after: outcome, now: now)
             action = try router.finish(outcome, lookup: lookup, random: &random, now: now)
-            if case .finish = action { precondition(isFinal) } else { precondition(!isFinal) }
+            if case .finish = action { precondition(isLast) } else { precondition(!isLast) }
         }
         if case .finish(let finish) = action { trace.finish = finish }
         return trace

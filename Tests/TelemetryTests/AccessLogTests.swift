@@ -27,7 +27,8 @@ private func full() -> ExchangeRecord {
     record.inputTokens = 1200
     record.outputTokens = 345
     record.attempts = [
-        AttemptRecord(provider: "anthropic", status: 529, duration: 1), AttemptRecord(provider: "openai", status: 200, duration: 2),
+        AttemptRecord(provider: "anthropic", status: 529, duration: 1),
+        AttemptRecord(provider: "openai", status: 200, duration: 2),
     ]
     record.cacheStatus = .semanticMiss
     return record
@@ -50,10 +51,11 @@ private func text(_ record: ExchangeRecord) -> String {
         #expect(
             json(full()) == """
                 {"time":"2026-01-31T09:05:00.250Z","method":"POST","path":"/v1/chat/completions","status":200,\
-                "duration_ms":812.345,"upstream_ms":811.000,"ttft_ms":230.004,"bytes_in":1234,"bytes_out":54321,"stream":true,\
-                "endpoint":"chat_completions","provider":"openai","model":"gpt-4o","response_model":"gpt-4o-2024-08-06",\
-                "target":"targets.1","attempts":2,"cache":"SEMANTIC MISS","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",\
-                "workspace":"acme","principal":"billing","input_tokens":1200,"output_tokens":345,"client":"192.168.1.20"}
+                "duration_ms":812.345,"upstream_ms":811.000,"ttft_ms":230.004,"bytes_in":1234,"bytes_out":54321,\
+                "stream":true,"endpoint":"chat_completions","provider":"openai","model":"gpt-4o",\
+                "response_model":"gpt-4o-2024-08-06","target":"targets.1","attempts":2,"cache":"SEMANTIC MISS",\
+                "trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","workspace":"acme","principal":"billing",\
+                "input_tokens":1200,"output_tokens":345,"client":"192.168.1.20"}
 
                 """)
     }
@@ -61,10 +63,10 @@ private func text(_ record: ExchangeRecord) -> String {
     @Test func aFullLineOfText() {
         #expect(
             text(full()) == """
-                2026-01-31T09:05:00.250Z 200 POST /v1/chat/completions 812.345ms upstream=811.000ms ttft=230.004ms in=1234 \
-                out=54321 stream endpoint=chat_completions provider=openai model=gpt-4o target=targets.1 attempts=2 \
-                cache=SEMANTIC\\x20MISS input_tokens=1200 output_tokens=345 workspace=acme principal=billing \
-                trace=4bf92f3577b34da6a3ce929d0e0e4736 client=192.168.1.20
+                2026-01-31T09:05:00.250Z 200 POST /v1/chat/completions 812.345ms upstream=811.000ms ttft=230.004ms \
+                in=1234 out=54321 stream endpoint=chat_completions provider=openai model=gpt-4o target=targets.1 \
+                attempts=2 cache=SEMANTIC\\x20MISS input_tokens=1200 output_tokens=345 workspace=acme \
+                principal=billing trace=4bf92f3577b34da6a3ce929d0e0e4736 client=192.168.1.20
 
                 """)
     }
@@ -77,8 +79,8 @@ private func text(_ record: ExchangeRecord) -> String {
         #expect(
             json(record) == """
                 {"time":"1970-01-01T00:00:00.000Z","method":"POST","path":"/v1/chat/completions","status":446,\
-                "duration_ms":0.000,"bytes_in":0,"bytes_out":0,"stream":false,"aborted":true,"endpoint":"unknown","attempts":0,\
-                "error":"guardrail_denied","denied_by":"default.regexMatch"}
+                "duration_ms":0.000,"bytes_in":0,"bytes_out":0,"stream":false,"aborted":true,"endpoint":"unknown",\
+                "attempts":0,"error":"guardrail_denied","denied_by":"default.regexMatch"}
 
                 """)
         #expect(text(record).hasSuffix(" error=guardrail_denied denied_by=default.regexMatch\n"))
@@ -112,7 +114,9 @@ private func text(_ record: ExchangeRecord) -> String {
         var random = Xoshiro256(seed: 3)
         for _ in 0..<2000 {
             var record = full()
-            let bytes = (0..<Int.random(in: 0..<80, using: &random)).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+            let bytes = (0..<Int.random(in: 0..<80, using: &random)).map { _ in
+                UInt8.random(in: .min ... .max, using: &random)
+            }
             record.path = String(decoding: bytes, as: UTF8.self)
             record.requestModel = String(decoding: bytes.map { $0 & 0x7F }, as: UTF8.self)
             let line = json(record)

@@ -20,7 +20,8 @@ private func lines(_ format: LogFormat, coloured: Bool = false, _ body: (inout L
     let writer = try LogWriter(.descriptor(ends[1]), format: format)
     var logger = Logger(label: "gatehouse") { label in
         GatehouseLogHandler(
-            label: label, writer: writer, channel: writer.channel(), isColoured: coloured, now: { 1_769_850_300_250_000_000 })
+            label: label, writer: writer, channel: writer.channel(), isColoured: coloured,
+            now: { 1_769_850_300_250_000_000 })
     }
     body(&logger)
     writer.shutDown()
@@ -72,7 +73,8 @@ private func lines(_ format: LogFormat, coloured: Bool = false, _ body: (inout L
     @Test func writesErrorsAndScrubsEverything() throws {
         let text = try lines(.json) { logger in
             logger.error(
-                "sent Bearer abcdefghijkl", error: Failure(), metadata: ["url": "https://u:p@example.com", "l": ["sk-123456789"]])
+                "sent Bearer abcdefghijkl", error: Failure(),
+                metadata: ["url": "https://u:p@example.com", "l": ["sk-123456789"]])
         }
         #expect(text.contains(#""message":"sent Bearer [redacted]""#))
         #expect(text.contains(#""error":"key sk-[redacted] was refused""#))
@@ -106,7 +108,8 @@ private func lines(_ format: LogFormat, coloured: Bool = false, _ body: (inout L
     }
 
     @Test(arguments: [
-        "", "hello", "task-12345678", "risk-assessment-2025", "a disk-shaped-thing", "sk-1", "gpt-4o", "tokens: 1234567",
+        "", "hello", "task-12345678", "risk-assessment-2025", "a disk-shaped-thing", "sk-1", "gpt-4o",
+        "tokens: 1234567",
         "token=12", "max_tokens: 100000000", "https://example.com/a@b", "mailto:a@b.example", "basic auth", "bearer",
         "Bearer x", "the secret is out", "naïve – “text”", "api_key", "api_key:", "//", "//@",
     ])

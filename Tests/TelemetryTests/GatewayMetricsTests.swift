@@ -44,7 +44,8 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
         record.cacheStatus = .semanticMiss
         record.checks = [CheckRecord(check: "default.wordCount", verdict: .timedOut, duration: 2_000_000)]
         finish(record)
-        let labels = "gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"azure.ai.openai\",gen_ai_request_model=\"gpt-4o\""
+        let labels =
+            "gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"azure.ai.openai\",gen_ai_request_model=\"gpt-4o\""
         #expect(value("gatehouse_requests_total{endpoint=\"chat_completions\",status=\"200\"}") == "1")
         #expect(value("gatehouse_request_duration_seconds_sum{endpoint=\"chat_completions\"}") == "1")
         #expect(value("gatehouse_overhead_seconds_sum{endpoint=\"chat_completions\"}") == "0.01")
@@ -65,7 +66,8 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
     @Test func recordsEveryAttempt() {
         var record = chat()
         record.attempts.insert(
-            AttemptRecord(provider: "openai", model: "gpt-4o", status: 0, duration: 5, errorKind: .upstreamUnreachable), at: 0)
+            AttemptRecord(provider: "openai", model: "gpt-4o", status: 0, duration: 5, errorKind: .upstreamUnreachable),
+            at: 0)
         record.attempts.insert(AttemptRecord(provider: "openai", model: "gpt-4o", status: 503, duration: 5), at: 0)
         finish(record)
         #expect(value("gatehouse_upstream_attempts_total{provider=\"openai\",status=\"503\"}") == "1")
@@ -82,7 +84,8 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
         let recorder = metrics.recorder(loop: 1)
         recorder.exchangeFinished(chat())
         recorder.exchangeFinished(chat(status: 429))
-        let labels = "gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"azure.ai.openai\",gen_ai_request_model=\"gpt-4o\""
+        let labels =
+            "gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"azure.ai.openai\",gen_ai_request_model=\"gpt-4o\""
         #expect(value("gen_ai_client_operation_duration_seconds_count{\(labels),error_type=\"429\"}") == "1")
     }
 
@@ -129,6 +132,16 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
         #expect(value("gatehouse_requests_total{endpoint=\"chat_completions\",status=\"other\"}") == "1")
     }
 
+    @Test func showsLostLogLines() throws {
+        let writer = try LogWriter(.file("/dev/null"))
+        let log = AccessLog(writer: writer)
+        metrics.watch(writer)
+        #expect(value("gatehouse_log_lines_dropped_total") == "0")
+        writer.shutDown()
+        log.write(chat())
+        #expect(value("gatehouse_log_lines_dropped_total") == "1")
+    }
+
     @Test func connectionsGapsAndProcess() {
         let recorder = metrics.recorder(loop: 1)
         recorder.connectionOpened()
@@ -151,7 +164,8 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
         #expect(value("process_cpu_seconds_total") != nil)
     }
 
-    /// The rules of the format that promtool checks: each family once, HELP before TYPE before samples, no sample twice.
+    /// The rules of the format that promtool checks: each family once, HELP before TYPE before samples, no sample
+    /// twice.
     @Test func theWholePageIsWellFormed() {
         finish(chat())
         finish(chat("a\"b\\c\nd"))
@@ -181,7 +195,9 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
 @Suite struct LabelTableTests {
     @Test func findsWhatWasAdded() {
         var table = LabelTable<Int>(limit: 300)
-        for number in 0..<300 { table.add(number, for: "a\(number % 7)", "provider", String(repeating: "m", count: number)) }
+        for number in 0..<300 {
+            table.add(number, for: "a\(number % 7)", "provider", String(repeating: "m", count: number))
+        }
         for number in 0..<300 {
             #expect(table.find("a\(number % 7)", "provider", String(repeating: "m", count: number)) == number)
         }

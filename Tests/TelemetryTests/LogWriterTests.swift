@@ -59,7 +59,9 @@ extension LogChannel {
 
 /// How many lines a report says were dropped.
 private func report(_ line: String) -> Int? {
-    guard line.hasPrefix("{\"time\":\""), line.contains("\"message\":\"log lines were dropped\",\"dropped\":") else { return nil }
+    guard line.hasPrefix("{\"time\":\""), line.contains("\"message\":\"log lines were dropped\",\"dropped\":") else {
+        return nil
+    }
     return line.dropLast().split(separator: ":").last.flatMap { Int($0) }
 }
 
@@ -215,7 +217,8 @@ private func report(_ line: String) -> Int? {
     }
 
     @Test func aTerminalGetsTextAtOnce() throws {
-        // posix_openpt(3) and its kin are not among what Glibc's overlay shows: TIOCSPTLCK and TIOCGPTN of ioctl_tty(2).
+        // posix_openpt(3) and its kin are not among what Glibc's overlay shows: TIOCSPTLCK and TIOCGPTN of
+        // ioctl_tty(2).
         let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
         var locked: Int32 = 0
         var number: Int32 = 0

@@ -152,8 +152,10 @@ private func lines(_ metrics: Metrics, _ prefix: String) -> [String] {
         plugins.add(hits, 1.5)
         plugins.add(hits, 1)
         plugins.observe(time, 1.5)
-        #expect(lines(registry, "gatehouse_plugin") .contains("gatehouse_plugin_dev_example_pii_1_hits 2.5"))
-        #expect(lines(registry, "gatehouse_plugin").contains("gatehouse_plugin_dev_example_pii_1_seconds_bucket{le=\"2\"} 1"))
+        #expect(lines(registry, "gatehouse_plugin").contains("gatehouse_plugin_dev_example_pii_1_hits 2.5"))
+        #expect(
+            lines(registry, "gatehouse_plugin").contains(
+                "gatehouse_plugin_dev_example_pii_1_seconds_bucket{le=\"2\"} 1"))
     }
 
     @Test func theSameNameIsTheSameMetric() throws {
@@ -190,7 +192,9 @@ private func lines(_ metrics: Metrics, _ prefix: String) -> [String] {
     @Test(arguments: [[2, 1], [1, 1], [.nan], [.infinity], (0..<65).map(Double.init)] as [[Double]])
     func refusesOddBounds(bounds: [Double]) {
         let plugins = PluginMetrics(registry: registry)
-        #expect(throws: MetricRefusal.self) { try plugins.histogram(plugin: "a.b", name: "h", help: "", bounds: bounds) }
+        #expect(throws: MetricRefusal.self) {
+            try plugins.histogram(plugin: "a.b", name: "h", help: "", bounds: bounds)
+        }
     }
 
     @Test func onePluginCannotTakeAllTheRoom() throws {

@@ -122,7 +122,8 @@ private func address(_ text: String) throws -> IPAddress { try #require(IPAddres
     }
 
     @Test(arguments: [
-        "localhost", "LOCALHOST", "foo.localhost", "printer.local", "x.localdomain", "host.docker.internal", "a.intranet",
+        "localhost", "LOCALHOST", "foo.localhost", "printer.local", "x.localdomain", "host.docker.internal",
+        "a.intranet",
         "nas.lan", "router.home", "x.home.arpa", "wiki.corp", "a.test", "a.invalid", "hidden.onion", "ollama",
         "vllm.models.svc.cluster.local", "vllm.models.svc", "metadata.google.internal", "metadata.goog", "metadata",
         "instance-data", "1.0.0.10.in-addr.arpa", "metadata.azure.com",
@@ -135,7 +136,10 @@ private func address(_ text: String) throws -> IPAddress { try #require(IPAddres
 
     @Test(arguments: [
         ("10.0.0.5", "the address 10.0.0.5 is private; the operator can allow it with network.allow_hosts"),
-        ("127.0.0.1", "the address 127.0.0.1 is a loopback address; the operator can allow it with network.allow_hosts"),
+        (
+            "127.0.0.1",
+            "the address 127.0.0.1 is a loopback address; the operator can allow it with network.allow_hosts"
+        ),
         ("0.0.0.0", "the address 0.0.0.0 is unspecified; it cannot be allowed"),
         (
             "169.254.169.254",
@@ -161,7 +165,8 @@ private func address(_ text: String) throws -> IPAddress { try #require(IPAddres
         "10.0.0.0", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "127.0.0.1", "127.255.255.254",
         "169.254.0.1", "169.254.169.254", "169.254.170.2", "100.64.0.1", "100.127.255.255", "0.0.0.0", "0.1.2.3",
         // reserved, documentation, benchmark, multicast, broadcast
-        "192.0.0.1", "192.0.0.192", "192.0.2.1", "198.51.100.7", "203.0.113.9", "192.88.99.1", "198.18.0.1", "198.19.255.255",
+        "192.0.0.1", "192.0.0.192", "192.0.2.1", "198.51.100.7", "203.0.113.9", "192.88.99.1", "198.18.0.1",
+        "198.19.255.255",
         "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
         // metadata in space that looks public
         "100.100.100.200", "168.63.129.16",
@@ -178,9 +183,12 @@ private func address(_ text: String) throws -> IPAddress { try #require(IPAddres
     }
 
     @Test(arguments: [
-        "8.8.8.8", "1.1.1.1", "9.255.255.255", "11.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0",
-        "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255", "169.255.0.0", "198.17.255.255",
-        "198.20.0.0", "223.255.255.255", "192.0.1.0", "2606:4700:4700::1111", "2a00:1450:4001:80b::200e", "::ffff:8.8.8.8",
+        "8.8.8.8", "1.1.1.1", "9.255.255.255", "11.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255",
+        "192.169.0.0",
+        "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255", "169.255.0.0",
+        "198.17.255.255",
+        "198.20.0.0", "223.255.255.255", "192.0.1.0", "2606:4700:4700::1111", "2a00:1450:4001:80b::200e",
+        "::ffff:8.8.8.8",
         "64:ff9b::8.8.8.8", "2002:0808:0808::1", "2001:0:808:808:0:0:f7f7:f7f7", "2001:4860:4860::8888",
     ])
     func isOpenByDefault(text: String) throws {
@@ -242,7 +250,9 @@ private func address(_ text: String) throws -> IPAddress { try #require(IPAddres
 
     @Test func metadataServicesMustBeNamed() throws {
         let wide = try AddressPolicy(rules: rules("0.0.0.0/0", "::/0", "trap.example.com", "metadata.internal"))
-        for text in ["169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "64:ff9b::169.254.169.254"] {
+        for text in [
+            "169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "64:ff9b::169.254.169.254",
+        ] {
             #expect(try !wide.allows(address(text), port: 80, host: "trap.example.com"))
         }
         #expect(try wide.allows(address("10.0.0.1"), port: 80, host: "trap.example.com"))
@@ -259,15 +269,18 @@ private func address(_ text: String) throws -> IPAddress { try #require(IPAddres
     @Test(arguments: [
         ("Example.COM", "example.com"), ("*.Example.com:80", "*.example.com:80"), ("10.0.0.0/8", "10.0.0.0/8"),
         ("10.0.0.0/8:8000", "10.0.0.0/8:8000"), ("10.1.2.3", "10.1.2.3"), ("::1", "::1"), ("[::1]:8080", "[::1]:8080"),
-        ("[fd00::/8]:443", "[fd00::/8]:443"), ("fd00:0::/8", "fd00::/8"), ("0.0.0.0/0", "0.0.0.0/0"), ("ollama", "ollama"),
+        ("[fd00::/8]:443", "[fd00::/8]:443"), ("fd00:0::/8", "fd00::/8"), ("0.0.0.0/0", "0.0.0.0/0"),
+        ("ollama", "ollama"),
     ])
     func readsRules(text: String, spelling: String) throws {
         #expect(try HostRule(parsing: text).description == spelling)
     }
 
     @Test(arguments: [
-        "", "*", "*.", "**.example.com", "a.*.com", "*example.com", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08",
-        "fd00::/129", "fd00::1/64", "http://example.com", "example.com/v1", "example.com:0", "example.com:99999", "[::1", "[::1]80",
+        "", "*", "*.", "**.example.com", "a.*.com", "*example.com", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/-1",
+        "10.0.0.0/08",
+        "fd00::/129", "fd00::1/64", "http://example.com", "example.com/v1", "example.com:0", "example.com:99999",
+        "[::1", "[::1]80",
         "a b", "exämple.com", "127.1", "0x7f.1", "example.com.", "a:b:c", "300.1.2.3",
     ])
     func refusesOtherRules(text: String) {
@@ -286,7 +299,8 @@ private func address(_ text: String) throws -> IPAddress { try #require(IPAddres
     }
 
     @Test func opensNothingElse() {
-        for host in ["10.0.0.1", "0.0.0.0", "[::]", "foo.localhost", "[::ffff:127.0.0.1]", "169.254.169.254", "ollama"] {
+        for host in ["10.0.0.1", "0.0.0.0", "[::]", "foo.localhost", "[::ffff:127.0.0.1]", "169.254.169.254", "ollama"]
+        {
             #expect(refusal(policy, "http://\(host):11434/") != nil, "\(host)")
         }
     }
@@ -311,18 +325,23 @@ private func address(_ text: String) throws -> IPAddress { try #require(IPAddres
 
 @Suite struct IPAddressText {
     @Test(arguments: [
-        ("1.2.3.4", "1.2.3.4"), ("0.0.0.0", "0.0.0.0"), ("255.255.255.255", "255.255.255.255"), ("::", "::"), ("::1", "::1"),
+        ("1.2.3.4", "1.2.3.4"), ("0.0.0.0", "0.0.0.0"), ("255.255.255.255", "255.255.255.255"), ("::", "::"),
+        ("::1", "::1"),
         ("1::", "1::"), ("2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"), ("1:0:0:2:0:0:0:3", "1:0:0:2::3"),
-        ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"), ("::ffff:1.2.3.4", "::ffff:1.2.3.4"), ("1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:102:304"),
-        ("64:ff9b::1.2.3.4", "64:ff9b::102:304"), ("1:0:3:4:5:6:7:8", "1:0:3:4:5:6:7:8"), ("1::3:4:5:6:7:8", "1:0:3:4:5:6:7:8"),
+        ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"), ("::ffff:1.2.3.4", "::ffff:1.2.3.4"),
+        ("1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:102:304"),
+        ("64:ff9b::1.2.3.4", "64:ff9b::102:304"), ("1:0:3:4:5:6:7:8", "1:0:3:4:5:6:7:8"),
+        ("1::3:4:5:6:7:8", "1:0:3:4:5:6:7:8"),
     ])
     func readsAndWrites(text: String, canonical: String) {
         #expect(IPAddress(text)?.description == canonical)
     }
 
     @Test(arguments: [
-        "", ".", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.4 ", "1..3.4", "1.2.3.", ".1.2.3", "256.1.1.1", "1.2.3.4x", ":", ":::",
-        "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:", ":1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9", "12345::", "g::", "1::2::3", "::1.2.3", "1.2.3.4::",
+        "", ".", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.4 ", "1..3.4", "1.2.3.", ".1.2.3", "256.1.1.1", "1.2.3.4x",
+        ":", ":::",
+        "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:", ":1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9", "12345::", "g::", "1::2::3",
+        "::1.2.3", "1.2.3.4::",
         "1:2:3:4:5:6:7::8:9", "1:2:3:4:5:6:7:1.2.3.4", "::ffff:01.2.3.4", "1:2:3:4:5:6:7:8::",
     ])
     func refusesOtherText(text: String) {

@@ -100,9 +100,10 @@ struct AddPrefix: Guardrail {
 
     private func isEmpty(_ content: JSON) -> Bool {
         switch content {
+        case .null: true
         case .string(let text): text.utf8.allSatisfy { $0 == 0x20 || (0x09...0x0D).contains($0) }
-        case .array(let parts): parts.allSatisfy { $0["text"].map(isEmpty) ?? $0.string.map { isEmpty(.string($0)) } ?? false }
-        default: content.isNull
+        case .array(let parts): parts.allSatisfy { part in part["text"].map(isEmpty) ?? false }
+        default: false
         }
     }
 

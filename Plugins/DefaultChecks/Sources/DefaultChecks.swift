@@ -1,5 +1,6 @@
-// Portkey's built-in checks, with its parameters and its report keys, over the whole conversation. The checks report; the
-// operator's config decides. They run on the data path: bytes of the host's views, no Strings, one allocation per report.
+// Portkey's built-in checks, with its parameters and its report keys, over the whole conversation. The checks report;
+// the operator's config decides. They run on the data path: bytes of the host's views, no Strings, one allocation per
+// report.
 
 public import CGatehouse
 import PluginSDK

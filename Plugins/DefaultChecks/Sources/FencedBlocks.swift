@@ -2,7 +2,8 @@
 
 import PluginSDK
 
-/// The languages of a text's fenced blocks, in order. A block that names none is passed over; one that never ends counts.
+/// The languages of a text's fenced blocks, in order. A block that names none is passed over; one that never ends
+/// counts.
 struct FencedBlocks: Sequence, IteratorProtocol {
     private let text: Text
     private var position = 0

@@ -99,8 +99,8 @@ struct RegexMatch: Guardrail {
         return .proceed
     }
 
-    /// A match that touches the window's end might be none when more text comes. When it lies in what comes again, it is
-    /// left for then.
+    /// A match that touches the window's end might be none when more text comes. When it lies in what comes again, it
+    /// is left for then.
     private func hasMatch(_ window: Window, from start: Int) throws(PluginFailure) -> Bool {
         guard let match = try pattern.firstRange(in: window.text, from: start) else { return false }
         return window.isLast || match.upperBound < window.text.count || match.lowerBound < window.releasedTo

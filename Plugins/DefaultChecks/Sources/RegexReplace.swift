@@ -84,7 +84,8 @@ struct RegexReplace: Guardrail {
 
     private func report(_ exchange: Exchange, _ isDetected: Bool) throws(PluginFailure) {
         let passed = !(isDetected && failOnDetection)
-        var findings = Findings(passed, isDetected ? "The pattern was found and replaced." : "The pattern was not found.")
+        var findings = Findings(
+            passed, isDetected ? "The pattern was found and replaced." : "The pattern was not found.")
         findings.add("regexPattern", rule)
         findings.add("verdict", passed)
         try findings.report(to: exchange)
@@ -141,8 +142,8 @@ struct RegexReplace: Guardrail {
     }
 }
 
-/// The text that takes a match's place. As in JavaScript, `$&` stands for the match, `$1` to `$99` for its groups and `$$`
-/// for a dollar sign.
+/// The text that takes a match's place. As in JavaScript, `$&` stands for the match, `$1` to `$99` for its groups and
+/// `$$` for a dollar sign.
 private struct Replacement {
     private let template: [UInt8]
     let usesGroups: Bool

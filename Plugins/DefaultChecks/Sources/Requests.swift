@@ -15,7 +15,8 @@ struct ModelWhitelist: Guardrail {
     func onRequest(_ exchange: Exchange) throws(PluginFailure) -> Verdict {
         guard let model = Self.model(of: exchange) else { throw PluginFailure("The request names no model") }
         let isListed = models.contains(model)
-        var findings = Findings(isListed != not, isListed ? "The model is in the list." : "The model is not in the list.")
+        var findings = Findings(
+            isListed != not, isListed ? "The model is in the list." : "The model is not in the list.")
         findings.add("verdict", isListed != not)
         findings.add("not", not)
         findings.add("requestedModel", model)
@@ -87,7 +88,9 @@ struct AllowedRequestTypes: Guardrail {
     init(config: JSON, host: Host) throws(ConfigError) {
         rule = Rule(
             allowed: try Self.types(config, "allowedTypes"), blocked: try Self.types(config, "blockedTypes"))
-        if let conflict = rule?.conflict { throw ConfigError("\"\(conflict)\" is allowed and blocked", at: "/blockedTypes") }
+        if let conflict = rule?.conflict {
+            throw ConfigError("\"\(conflict)\" is allowed and blocked", at: "/blockedTypes")
+        }
         not = try config.flag("not")
     }
 

@@ -1,5 +1,5 @@
-// Looking for bytes in bytes: eight places at a time, by the first and the last byte of what is looked for. About a quarter
-// of a nanosecond per byte, where String.contains takes twenty.
+// Looking for bytes in bytes: eight places at a time, by the first and the last byte of what is looked for. About a
+// quarter of a nanosecond per byte, where String.contains takes twenty.
 
 import Glibc
 

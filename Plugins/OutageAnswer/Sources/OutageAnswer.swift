@@ -1,5 +1,5 @@
-// outage-answer: when no target can answer, one more target is asked, or the client gets a text of the operator's in the
-// format that it expects, instead of an error.
+// outage-answer: when no target can answer, one more target is asked, or the client gets a text of the operator's in
+// the format that it expects, instead of an error.
 
 public import CGatehouse
 import PluginSDK
