@@ -29,7 +29,10 @@ func plugin(_ name: String) -> Target {
         name: name, dependencies: ["PluginSDK"], path: "Plugins/\(name)", exclude: ["plugin.json", "README.md"] + extra,
         sources: ["Sources"], swiftSettings: strict,
         linkerSettings: [
-            .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/PluginSDK/plugin.map"])
+            .unsafeFlags([
+                "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/PluginSDK/plugin.map",
+                "-no-toolchain-stdlib-rpath", "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../../swift",
+            ])
         ])
 }
 
@@ -106,7 +109,12 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict,
-            linkerSettings: [.unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/gatehouse/swift"])]),
+            // The Swift runtime lies beside an installed executable. Debug builds also find the toolchain's, so that
+            // .build/debug/gatehouse starts by itself; release builds name no path of the machine that made them.
+            linkerSettings: [
+                .unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/gatehouse/swift"]),
+                .unsafeFlags(["-no-toolchain-stdlib-rpath"], .when(configuration: .release)),
+            ]),
 
         // Beside: what plugin authors import, and the plugins.
         .target(name: "PluginSDK", dependencies: ["CGatehouse"], exclude: ["plugin.map"], swiftSettings: strict),

@@ -216,7 +216,7 @@ package enum Catalogue {
         key("/defaults/output_guardrails", .list(of: .nameOr("guardrail")), "Mandatory: they judge every answer."),
         key(
             "/defaults/on_failure", policies,
-            "When a check cannot judge and neither its plugin nor `plugins.settings` says."),
+            "When a check cannot judge and `plugins.settings` says nothing; over its manifest."),
         key(
             "/defaults/request_timeout", .integer(1...3_600_000),
             "Milliseconds to the head of an answer, unless a config says."),

@@ -13,13 +13,25 @@ struct Fields {
         var value: JSONValue
     }
 
+    /// More are refused: no config has as many, and looking through them would be work that a client makes.
+    static let maximumCount = 512
+
     let path: [String]
     let members: [Member]
+    private let index: [String: Int]
 
-    subscript(name: String) -> JSONValue? { members.first { $0.name == name }?.value }
+    /// `members` have different names.
+    init(path: [String], members: [Member]) {
+        self.path = path
+        self.members = members
+        index = Dictionary(
+            members.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    subscript(name: String) -> JSONValue? { index[name].map { members[$0].value } }
 
     /// The path of a member, as written.
-    func path(of name: String) -> [String] { path + [members.first { $0.name == name }?.key ?? name] }
+    func path(of name: String) -> [String] { path + [index[name].map { members[$0].key } ?? name] }
 }
 
 extension RequestConfigParser {
@@ -27,6 +39,10 @@ extension RequestConfigParser {
     mutating func fields(_ value: JSONValue, _ path: [String]) -> Fields? {
         guard case .object(let object) = value else {
             mismatch(value, "object", at: path)
+            return nil
+        }
+        guard object.members.count <= Fields.maximumCount else {
+            report(path, "More than \(Fields.maximumCount) members")
             return nil
         }
         var members: [Fields.Member] = []

@@ -257,7 +257,7 @@ package struct Defaults: Sendable, Equatable {
     /// Mandatory: they judge every request and answer, whatever its config says.
     package var inputGuards: [GuardGroup] = []
     package var outputGuards: [GuardGroup] = []
-    /// For guards whose plugin and settings say nothing.
+    /// For guards whose plugin's settings say nothing; over its manifest.
     package var onFailure: FailurePolicy?
     package var requestTimeoutMilliseconds: Int?
     /// Merged under the key's and the request's own.

@@ -99,10 +99,10 @@ package struct RequestConfigParser {
     /// What is inherited, but for guards.
     private mutating func readFeatures(_ fields: Fields, into inherited: inout Inherited) {
         if let own = object(fields, "override_params") {
-            inherited.target.overrideParams = inherited.target.overrideParams.merged(under: own)
+            inherited.target.overrideParams = Self.merge(own, over: inherited.target.overrideParams)
         }
         if let own = object(fields, "default_params") {
-            inherited.target.defaultParams = inherited.target.defaultParams.merged(under: own)
+            inherited.target.defaultParams = Self.merge(own, over: inherited.target.defaultParams)
         }
         if let own = strings(fields, "drop_params") {
             inherited.target.dropParams += own.filter { !inherited.target.dropParams.contains($0) }
@@ -135,6 +135,10 @@ package struct RequestConfigParser {
         if let strict = boolean(fields, "strict_open_ai_compliance") {
             inherited.target.strictOpenAICompliance = strict
         }
+    }
+
+    private static func merge(_ own: JSONObject, over parents: JSONObject) -> JSONObject {
+        parents.isEmpty ? own : parents.merged(under: own)
     }
 
     private mutating func readGuards(_ fields: Fields, into inherited: inout Inherited) {

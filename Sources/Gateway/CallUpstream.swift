@@ -101,7 +101,7 @@ extension Worker {
 
     private func start(_ request: UpstreamRequest, _ exchange: Exchange) throws(GatewayError) -> Transfer {
         do throws(UpstreamFailure) {
-            let transfer = try upstream.send(request, policy: exchange.snapshot.connectPolicy)
+            let transfer = try upstream.send(request)
             exchange.transfer = transfer
             return transfer
         } catch {

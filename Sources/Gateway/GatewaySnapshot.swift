@@ -19,7 +19,6 @@ package final class GatewaySnapshot: Sendable {
     let generation: Int
     /// For hosts that a client names.
     let addressPolicy: AddressPolicy
-    let connectPolicy: AddressCheck
 
     init(config: ConfigSnapshot, plugins: PluginCatalogue, services: HostServices, generation: Int, ports: [UInt16]) {
         self.config = config
@@ -27,9 +26,9 @@ package final class GatewaySnapshot: Sendable {
         self.services = services
         self.generation = generation
         plans = PlanCache(limit: config.limits.planCacheEntries)
-        let rules = config.network.allowHosts.compactMap { try? HostRule(parsing: $0) }
-        addressPolicy = AddressPolicy(rules: rules, allowsLoopback: config.keys.isEmpty, ownPorts: ports)
-        connectPolicy = AddressCheck(addressPolicy)
+        addressPolicy = AddressPolicy(
+            rules: config.network.allowHosts.compactMap { try? HostRule(parsing: $0) },
+            allowsLoopback: config.keys.isEmpty && !config.listen.allowPublicWithoutKeys, ownPorts: ports)
     }
 
     /// What a plugin may fetch from: public addresses, what the operator allows, and what its manifest asked for.
@@ -39,16 +38,17 @@ package final class GatewaySnapshot: Sendable {
         policy.rules += request.grantedEgress.compactMap { try? HostRule(parsing: $0) }
         return policy
     }
-
-    func connectPolicy(for request: PluginFetch) -> AddressCheck {
-        request.grantedEgress.isEmpty ? connectPolicy : AddressCheck(fetchPolicy(for: request))
-    }
 }
 
 extension GatewaySnapshot {
     /// Makes every plan that the file names, so that what is wrong with one is known at once. Control thread only.
     func problems() -> [String] {
         var problems: [String] = []
+        for (index, text) in config.network.allowHosts.enumerated() {
+            do throws(AddressRefusal) { _ = try HostRule(parsing: text) } catch {
+                problems.append("/network/allow_hosts/\(index): \(error.message)")
+            }
+        }
         var inputs = config.configs.keys.sorted().map { name in
             var inputs = PlanInputs()
             inputs.config = name
@@ -86,7 +86,12 @@ extension ConfigNode {
 /// Asks the address rules about each resolved address.
 final class AddressCheck: ConnectPolicy, Sendable {
     private let policy: AddressPolicy
-    init(_ policy: AddressPolicy) { self.policy = policy }
+    private let host: String
+
+    init(_ policy: AddressPolicy, host: String) {
+        self.policy = policy
+        self.host = host
+    }
 
     func refusal(of address: UnsafePointer<sockaddr>) -> String? {
         let parsed: (IPAddress, UInt16)?
@@ -105,7 +110,7 @@ final class AddressCheck: ConnectPolicy, Sendable {
         }
         guard let (ip, port) = parsed else { return "the host leads to an address that is neither IPv4 nor IPv6" }
         do throws(AddressRefusal) {
-            try policy.check(ip, port: port, host: "")
+            try policy.check(ip, port: port, host: host)
             return nil
         } catch {
             return error.message

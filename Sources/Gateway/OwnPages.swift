@@ -54,8 +54,10 @@ extension Worker {
     }
 
     /// GET /v1/models without a provider in the request: what the config can reach. False when a provider is to be asked.
-    func listModels(_ exchange: Exchange) async throws(GatewayError) -> Bool {
+    func listModels(_ exchange: Exchange) throws(GatewayError) -> Bool {
         guard exchange.endpoint == .models else { return false }
+        // Where a provider is asked, its answer is passed on unread.
+        exchange.endpoint = .proxy
         let headers = exchange.headers
         guard headers.provider == nil, headers.config == nil, headers.virtualKey == nil else { return false }
         let config = exchange.snapshot.config
@@ -77,6 +79,7 @@ extension Worker {
             return false
         }
         let body = JSONValue.object(JSONObject([("object", "list"), ("data", .array(models))])).bytes
+        exchange.endpoint = .models
         write(Answer(status: 200, contentType: "application/json", body: Bytes(body)), exchange)
         return true
     }

@@ -22,7 +22,7 @@ extension Worker {
             try authenticate(exchange)
             // 4. What the config says for it.
             try readRequest(exchange)
-            if try await listModels(exchange) { return record(exchange) }
+            if try listModels(exchange) { return record(exchange) }
             let plan = try await resolvePlan(exchange)
             exchange.plan = plan
             // 5. The deadline; rate limits come with the control plane.

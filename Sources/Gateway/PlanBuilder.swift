@@ -115,7 +115,11 @@ struct PlanBuilder {
         }
         let headers = try headerOptions(inputs)
         do throws(RequestConfigError) {
-            return try RequestConfig(parsing: document, in: file, headers: headers, knownProviders: snapshot.plugins.providerSlugs)
+            // Whether a key is needed is the adapter's to say; the client's own header may bring it.
+            let slugs = snapshot.plugins.providerSlugs
+            return try RequestConfig(
+                parsing: document, in: file, headers: headers, knownProviders: slugs, keylessProviders: Set(slugs),
+                allowsHost: { host in (try? snapshot.addressPolicy.checkURL(host)) != nil })
         } catch {
             throw GatewayError(.invalidConfig, status: 400, error.message, errors: error.errors)
         }
@@ -214,14 +218,18 @@ struct PlanBuilder {
                 .invalidConfig, status: 400, "a custom host cannot be combined with \(source.named.map { "@" + $0.name } ?? ""): its credential goes only to the host it was configured for")
         }
         var options = source.named?.options ?? JSONObject()
+        // Secrets reach the adapter's headers through out_credential, never its configuration.
+        for name in source.named?.secretOptions ?? [] { options[name] = nil }
         if let base = source.named?.baseURL { options["base_url"] = .string(base) }
         if let customHost { options["custom_host"] = .string(customHost) }
         for member in config.options.members where source.named == nil || !isClients || Self.isHarmless(member.key) { options[member.key] = member.value }
-        for option in inputs.options where source.named == nil || Self.isHarmless(option.name) { options[option.name] = .string(option.value) }
+        for option in inputs.options where (source.named == nil && isClients) || Self.isHarmless(option.name) { options[option.name] = .string(option.value) }
         let isStrict = config.strictOpenAICompliance ?? true
         options["strict_open_ai_compliance"] = .bool(isStrict)
         var overrides = config.overrideParams
-        if let model = overrides["model"]?.string, let split = ModelName.split(model) { overrides["model"] = .string(split.model) }
+        if let model = overrides["model"]?.string, let split = ModelName.split(model), file.providers[split.provider] != nil {
+            overrides["model"] = .string(split.model)
+        }
         let before = try stages(config.beforeGuards, isInline: isClients)
         let after = try stages(config.afterGuards, isInline: isClients)
         return Target(

@@ -45,20 +45,21 @@ final class FetchJob: @unchecked Sendable {
         transfer?.cancel()
     }
 
-    fileprivate func perform(_ client: UpstreamClient, _ policy: AddressPolicy, _ connect: any ConnectPolicy) async {
-        done(await answer(client, policy, connect))
+    fileprivate func perform(_ client: UpstreamClient, _ policy: AddressPolicy) async {
+        done(await answer(client, policy))
     }
 
-    private func answer(_ client: UpstreamClient, _ policy: AddressPolicy, _ connect: any ConnectPolicy) async -> PluginFetchAnswer {
+    private func answer(_ client: UpstreamClient, _ policy: AddressPolicy) async -> PluginFetchAnswer {
         func failed(_ reason: String) -> PluginFetchAnswer { PluginFetchAnswer(status: 0, headers: [], body: .empty, error: reason) }
         if isCancelled { return failed("cancelled") }
-        do throws(AddressRefusal) { _ = try policy.checkURL(request.url) } catch { return failed(error.message) }
+        let url: CheckedURL
+        do throws(AddressRefusal) { url = try policy.checkURL(request.url) } catch { return failed(error.message) }
         do throws(UpstreamFailure) {
             let transfer = try client.send(
                 UpstreamRequest(
-                    method: request.method, url: request.url, headers: request.headers,
-                    body: request.body.isEmpty ? .none : .bytes(request.body), isChecked: true, answerLimit: PluginFetching.limit()),
-                policy: connect)
+                    method: request.method, url: url.text, headers: request.headers,
+                    body: request.body.isEmpty ? .none : .bytes(request.body), policy: AddressCheck(policy, host: url.host),
+                    answerLimit: PluginFetching.limit()))
             self.transfer = transfer
             let head = try await transfer.head(by: request.deadline, timeoutMessage: "no answer in time")
             let body = try await transfer.body(by: request.deadline, timeoutMessage: "no answer in time")
@@ -81,6 +82,6 @@ extension Worker {
     }
 
     private func perform(_ job: FetchJob, _ client: UpstreamClient, _ snapshot: GatewaySnapshot) async {
-        await job.perform(client, snapshot.fetchPolicy(for: job.request), snapshot.connectPolicy(for: job.request))
+        await job.perform(client, snapshot.fetchPolicy(for: job.request))
     }
 }

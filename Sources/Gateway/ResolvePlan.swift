@@ -115,7 +115,13 @@ extension Worker {
 
     /// "@name/model"; or "provider/model" where nothing else names a provider and the provider is a known one.
     private func splitModel(_ model: String, _ headers: RequestHeaders, _ exchange: Exchange) -> (provider: String, model: String)? {
-        if model.hasPrefix("@") { return ModelName.split(model).map { ("@" + $0.provider, $0.model) } }
+        if model.hasPrefix("@") {
+            // Some providers' own model ids begin with "@", too: only a known name counts, unless nothing else names a provider.
+            guard let split = ModelName.split(model) else { return nil }
+            let isNamedElsewhere = headers.provider != nil || headers.virtualKey != nil || headers.config != nil
+            if exchange.snapshot.config.providers[split.provider] == nil, isNamedElsewhere { return nil }
+            return ("@" + split.provider, split.model)
+        }
         guard headers.config == nil, headers.provider == nil, headers.virtualKey == nil, exchange.key?.config == nil,
             exchange.snapshot.config.defaults.config == nil, exchange.snapshot.config.defaults.provider == nil,
             let slash = model.firstIndex(of: "/")

@@ -101,16 +101,20 @@ extension Worker {
         } else if hasBody || out.method == "POST" || out.method == "PUT" || out.method == "PATCH" {
             requestBody = .bytes(out.body ?? body)
         }
+        var url = out.url
+        var policy: AddressCheck?
         if target.isChecked {
-            do {
-                _ = try exchange.snapshot.addressPolicy.checkURL(out.url)
+            do throws(AddressRefusal) {
+                let checked = try exchange.snapshot.addressPolicy.checkURL(url)
+                url = checked.text
+                policy = AddressCheck(exchange.snapshot.addressPolicy, host: checked.host)
             } catch {
                 throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
             }
         }
         let limit = exchange.endpoint == .proxy ? 0 : exchange.snapshot.config.limits.upstreamBodyBytes
         return UpstreamRequest(
-            method: out.method, url: out.url, headers: headers, body: requestBody, isChecked: target.isChecked,
+            method: out.method, url: url, headers: headers, body: requestBody, policy: policy,
             answerLimit: exchange.isStream ? 0 : limit)
     }
 

@@ -91,13 +91,13 @@ struct BoundedSearch {
 
     private func secondGear(from: Int, limit: Int, _ budget: inout MatchBudget) -> Int32 {
         guard budget.units > 0, let code = pattern.meteredCode() else { return PCRE2_ERROR_MATCHLIMIT }
-        var meter = Meter(units: budget.units, position: from, end: Stopwatch.processorTime() + 2 * budget.units)
+        var meter = Meter(units: budget.units, position: from, end: Stopwatch.processorTime() + 4 * budget.units)
         let answer = withUnsafeMutablePointer(to: &meter) { meter in
             pcre2_set_callout_8(room.metered, { Meter.tick($0, $1) }, meter)
             defer { pcre2_set_callout_8(room.metered, nil, nil) }
             return match(code, from, limit, room.metered)
         }
-        budget.spend(meter.work)
+        budget.spend(answer == PCRE2_ERROR_CALLOUT ? budget.units : meter.work)
         return answer
     }
 

@@ -30,20 +30,26 @@ extension gh_str {
 extension gh_bytes {
     /// Takes the bytes over: copies them, or adopts them when they carry a release.
     func adopt() -> Bytes? {
-        guard let ptr else { return nil }
+        guard let ptr else {
+            discard()
+            return nil
+        }
         guard let release else { return Bytes(copying: UnsafeRawBufferPointer(start: ptr, count: len)) }
         nonisolated(unsafe) let owner = owner
         return Bytes(storage: ByteStorage(foreign: ptr, count: len) { release(owner) }, offset: 0, count: len)
     }
+
+    /// Gives back bytes that nobody wants.
+    func discard() { release?(owner) }
 }
 
 /// `MemoryLayout<T>.size` where a C struct's `struct_size` is wanted.
 func structSize<T>(_ type: T.Type) -> UInt32 { UInt32(MemoryLayout<T>.size) }
 
-/// Calls a function of a plugin's table only when the table is new enough to have it.
-extension UnsafePointer {
-    func has<Member>(_ path: KeyPath<Pointee, Member>, size: UInt32) -> Bool {
-        guard let offset = MemoryLayout<Pointee>.offset(of: path) else { return false }
-        return Int(size) >= offset + MemoryLayout<Member>.size
-    }
+/// True when a plugin's struct is longer than this host's and says something there. Sizes beyond all reason count as such.
+func hasUnknownTail<Struct>(_ pointer: UnsafePointer<Struct>, size: UInt32) -> Bool {
+    let known = MemoryLayout<Struct>.size
+    guard size > known else { return false }
+    guard size <= 4096 else { return true }
+    return UnsafeRawBufferPointer(start: pointer, count: Int(size))[known...].contains { $0 != 0 }
 }

@@ -6,6 +6,7 @@
 
 import CGatehouse
 package import Core
+import Synchronization
 import Wire
 
 package final class HookExchange: @unchecked Sendable {
@@ -32,7 +33,11 @@ package final class HookExchange: @unchecked Sendable {
     /// The call is over: setters answer GH_GONE.
     var isOver = false
     /// The window of an on_stream call, whose text edits refer to.
-    var window: (id: UInt64, text: Bytes)?
+    var window: (id: UInt64, text: Bytes, isReadOnly: Bool)?
+    /// `released_to` as the host set it for this call.
+    var presetRelease = 0
+    /// Fetches for this exchange that may still run. Any thread.
+    private let fetches = Mutex<Set<UInt64>>([])
     private var views: [Bytes] = []
     private var kept: [Bytes] = []
     private var keptSize = 0
@@ -44,6 +49,11 @@ package final class HookExchange: @unchecked Sendable {
         package var segment: UInt64
         package var range: Range<Int>
         package var text: Bytes
+
+        /// True when both change the same bytes, or one inserts inside of what the other replaces.
+        func isInTheWay(of other: Range<Int>) -> Bool {
+            range.lowerBound < other.upperBound && other.lowerBound < range.upperBound
+        }
     }
 
     package struct Put: Sendable {
@@ -65,6 +75,7 @@ package final class HookExchange: @unchecked Sendable {
     }
 
     deinit {
+        cancelFetches()
         if let drop = pluginState.drop { drop(pluginState.pointer) }
     }
 
@@ -88,6 +99,7 @@ package final class HookExchange: @unchecked Sendable {
         seen = []
         views.removeAll(keepingCapacity: true)
         window = nil
+        presetRelease = 0
         token = 0
         call = nil
         isOver = false
@@ -142,8 +154,10 @@ package final class HookExchange: @unchecked Sendable {
             index = number
         }
         guard index < segments.count else { return gh_status(GH_NOT_FOUND) }
+        guard out.fill(segments[index], id: segments[index].segment.id | UInt64(side.rawValue) << 62) else {
+            return gh_status(GH_INVALID)
+        }
         seen.insert(index << 1 | side.rawValue)
-        out.fill(segments[index], id: segments[index].segment.id | UInt64(side.rawValue) << 62)
         return gh_status(GH_OK)
     }
 
@@ -161,6 +175,8 @@ package final class HookExchange: @unchecked Sendable {
         let presentedText: Bytes
         if let window {
             guard window.id == id else { return gh_status(GH_NOT_FOUND) }
+            // A window without text comes when all of it has left: nothing is there to take an edit along.
+            if window.isReadOnly || window.text.isEmpty { return gh_status(GH_UNSUPPORTED) }
             presentedText = window.text
         } else {
             let side: Side = id >> 62 == 0 ? .request : .response
@@ -175,7 +191,7 @@ package final class HookExchange: @unchecked Sendable {
         guard range.upperBound <= presentedText.count, isBoundary(presentedText, range.lowerBound),
             isBoundary(presentedText, range.upperBound)
         else { return gh_status(GH_INVALID) }
-        if edits.contains(where: { $0.segment == id && $0.range.overlaps(range) }) { return gh_status(GH_INVALID) }
+        if edits.contains(where: { $0.segment == id && $0.isInTheWay(of: range) }) { return gh_status(GH_INVALID) }
         edits.append(Edit(segment: id, range: range, text: text.copied))
         return gh_status(GH_OK)
     }
@@ -225,7 +241,8 @@ package final class HookExchange: @unchecked Sendable {
 
     func stageAttribute(_ key: gh_str, _ value: gh_str) -> gh_status {
         if let refused = refusesChanges { return refused }
-        guard let key = key.string, attributes.count < 64, value.len <= 4096 else { return gh_status(GH_OVER_LIMIT) }
+        guard let key = key.string, !key.isEmpty else { return gh_status(GH_INVALID) }
+        guard attributes.count < 64, value.len <= 4096 else { return gh_status(GH_OVER_LIMIT) }
         attributes.append((key, value.string ?? ""))
         return gh_status(GH_OK)
     }
@@ -247,22 +264,38 @@ package final class HookExchange: @unchecked Sendable {
     }
 
     var state: UnsafeMutableRawPointer? { pluginState.pointer }
+
+    // MARK: Fetches
+
+    func addFetch(_ token: UInt64) { fetches.withLock { _ = $0.insert(token) } }
+    func removeFetch(_ token: UInt64) { fetches.withLock { _ = $0.remove(token) } }
+
+    func cancelFetches() {
+        for token in fetches.withLock({ tokens in
+            defer { tokens = [] }
+            return tokens
+        }) {
+            _ = HTTPService.cancel(token)
+        }
+    }
 }
 
 extension UnsafeMutablePointer<gh_segment> {
     /// Fills what the caller's struct has room for: its size was set by the plugin. The views live as long as the body.
-    func fill(_ presented: PresentedSegment, id: UInt64) {
+    /// False when it has not even room for the text.
+    func fill(_ presented: PresentedSegment, id: UInt64) -> Bool {
         let size = Int(pointee.struct_size)
-        guard size >= MemoryLayout<gh_segment>.offset(of: \gh_segment.pointer) ?? 0 else { return }
+        guard size >= MemoryLayout<gh_segment>.offset(of: \gh_segment.pointer) ?? 0 else { return false }
         pointee.flags = presented.segment.flags
         pointee.kind = presented.segment.kind.rawValue
         pointee.role = presented.segment.role.rawValue
         pointee.id = id
         pointee.index = UInt64(presented.segment.index)
         pointee.text = gh_str(viewing: presented.text)
-        guard size >= MemoryLayout<gh_segment>.size else { return }
+        guard size >= MemoryLayout<gh_segment>.size else { return true }
         pointee.pointer = gh_str(viewing: presented.pointer)
         pointee.media_type = presented.mediaType.map { gh_str(viewing: $0) } ?? .absent
         pointee.name = presented.name.map { gh_str(viewing: $0) } ?? .absent
+        return true
     }
 }

@@ -106,11 +106,16 @@ package final class HookRunner {
             switch result {
             case .decided(let decision): _ = running.complete(decision)
             case .pending:
-                // The loop waits for the token's call from here on.
-                _ = running.complete(Decision(verdict: .proceed, releasedTo: -1))
+                // The loop waits for the token's call from here on, unless it has given up.
+                let isAwaited = running.complete(Decision(verdict: .proceed, releasedTo: -1))
+                if !isAwaited, exchange.call?.abandon() ?? false { HookCall.cancel(exchange) }
             }
         }
-        guard isQueued else { return Decision(verdict: .fail("the queue for blocking hooks is full")) }
+        guard isQueued else {
+            exchange.runningCall = nil
+            exchange.isOver = true
+            return Decision(verdict: .fail("the queue for blocking hooks is full"))
+        }
         let decision = await running.wait(by: deadline, timers: timers)
         exchange.runningCall = nil
         if decision.verdict == .timeout { return decision }
@@ -158,6 +163,7 @@ enum HookCall {
             guard let function = hooks.on_stream else { return .decided(Decision(verdict: .proceed, releasedTo: window.text.count)) }
             verdict = withWindow(window, exchange) { pointer in
                 decision.released_to = UInt64(window.releasedTo)
+                exchange.presetRelease = window.releasedTo
                 return function(instance, exchange.pointer, pointer, &decision)
             }
         case .error(let failure):
@@ -181,6 +187,7 @@ enum HookCall {
         if exchange.token != 0 {
             context.misbehaved("a hook called pend() and returned another verdict")
             exchange.call?.abandon()
+            _ = TokenTable.shared.take(exchange.token)
         }
         return .decided(Decision(verdict, decision))
     }
@@ -188,12 +195,13 @@ enum HookCall {
     private static func withWindow(
         _ window: StreamWindow, _ exchange: HookExchange, _ body: (UnsafePointer<gh_window>) -> gh_verdict
     ) -> gh_verdict {
-        exchange.window = (window.segment.segment.id | 1 << 62, window.text)
+        let flags = window.segment.segment.flags
+        exchange.window = (window.segment.segment.id | 1 << 62, window.text, flags & UInt32(GH_SEGMENT_READ_ONLY) != 0)
         var segment = gh_segment()
         segment.struct_size = structSize(gh_segment.self)
-        withUnsafeMutablePointer(to: &segment) { $0.fill(window.segment, id: window.segment.segment.id | 1 << 62) }
+        _ = withUnsafeMutablePointer(to: &segment) { $0.fill(window.segment, id: window.segment.segment.id | 1 << 62) }
         segment.text = .absent
-        segment.flags = window.isLast ? 0 : UInt32(GH_SEGMENT_PARTIAL)
+        segment.flags = window.isLast ? flags : flags | UInt32(GH_SEGMENT_PARTIAL)
         return withUnsafePointer(to: segment) { segmentPointer in
             var copy = gh_window()
             copy.struct_size = structSize(gh_window.self)
@@ -221,9 +229,10 @@ enum HookCall {
         return copy
     }
 
-    /// Tells the plugin that nobody waits any more.
+    /// Tells the plugin that nobody waits any more, and ends what it fetches for this call.
     static func cancel(_ exchange: HookExchange) {
         exchange.instance.library.hooks?.pointee.on_cancel?(exchange.instance.pointer, exchange.pointer, exchange.token)
+        exchange.cancelFetches()
     }
 
     static func done(_ exchange: HookExchange) {
@@ -234,7 +243,8 @@ enum HookCall {
 extension HookExchange {
     /// The exchange is over (the client left): a call that is still open is given up.
     package func abandon() {
-        runningCall?.abandon()
+        // While a pool thread runs the hook, `call` is that thread's: it gives the call up itself when nobody waits.
+        if let runningCall, runningCall.abandon() || !runningCall.isDone { return }
         call?.abandon()
     }
 

@@ -58,7 +58,7 @@ enum HostTable {
         }
         host.header = { exchange, side, name, index in
             guard let exchange = HookExchange.from(exchange), let name = name.string?.lowercased() else { return .absent }
-            if ExchangeIdentity.secretHeaders.contains(name) { return .absent }
+            if ExchangeIdentity.secretHeaders.contains(name) || index < 0 { return .absent }
             let headers =
                 Int(side) == GH_SIDE_REQUEST ? exchange.facts.identity.requestHeaders : exchange.facts.responseHeaders
             let matching = headers.lazy.filter { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == name }
@@ -118,21 +118,33 @@ enum HostTable {
             return exchange.token
         }
         host.complete = { token, verdict, decision in
-            guard let call = TokenTable.shared.take(token) else { return gh_status(GH_GONE) }
             var copy = gh_decision()
             if let decision {
-                // An older plugin's struct is shorter: what it lacks stays zero.
+                // An older plugin's struct is shorter: what it lacks stays zero. A newer one's is longer: what is unknown
+                // here must be zero, or it would go unheard.
+                guard !hasUnknownTail(decision, size: decision.pointee.struct_size) else { return gh_status(GH_UNSUPPORTED) }
                 let size = min(Int(decision.pointee.struct_size), MemoryLayout<gh_decision>.size)
                 withUnsafeMutableBytes(of: &copy) { $0.copyMemory(from: UnsafeRawBufferPointer(start: decision, count: size)) }
             }
-            let context = call.exchange.instance.context
+            guard case .call(let call) = taken(token) else {
+                copy.body.discard()
+                return gh_status(GH_GONE)
+            }
             guard Int(verdict) != GH_PENDING else {
-                context.misbehaved("complete() with GH_PENDING")
+                copy.body.discard()
+                call.exchange.instance.context.misbehaved("complete() with GH_PENDING")
                 _ = call.complete(Decision(verdict: .fail("complete() was called with GH_PENDING")))
                 return gh_status(GH_INVALID)
             }
+            if decision == nil { copy.released_to = UInt64(call.exchange.presetRelease) }
             return gh_status(call.complete(Decision(verdict, copy)) ? GH_OK : GH_GONE)
         }
+    }
+
+    private static func taken(_ token: gh_token) -> TokenTable.Taken {
+        let taken = TokenTable.shared.take(token)
+        if case .stale(let context) = taken { context?.misbehaved("complete() with a token that was used before") }
+        return taken
     }
 }
 

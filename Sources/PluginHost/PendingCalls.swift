@@ -64,6 +64,11 @@ final class PendingCall: Timed, @unchecked Sendable {
 
     func deadlinePassed() { abandon() }
 
+    /// True when it was completed before anybody stopped waiting.
+    var isDone: Bool {
+        state.withLock { if case .done = $0 { true } else { false } }
+    }
+
     /// Stops waiting. True when the call was still open: then its hook must be told.
     @discardableResult
     func abandon() -> Bool {
@@ -90,6 +95,14 @@ final class TokenTable: Sendable {
     private struct Slot {
         var generation: UInt32 = 1
         var call: PendingCall?
+        /// Whose token of the generation before was taken: who takes it again misbehaves.
+        var last: HostContext?
+    }
+
+    enum Taken {
+        case call(PendingCall)
+        /// The token was used before, by this instance as far as is known.
+        case stale(HostContext?)
     }
 
     private struct State {
@@ -116,17 +129,19 @@ final class TokenTable: Sendable {
         }
     }
 
-    /// Takes the call of a token out of the table; nil when the token is stale.
-    func take(_ token: gh_token) -> PendingCall? {
+    /// Takes the call of a token out of the table.
+    func take(_ token: gh_token) -> Taken {
         state.withLock { state in
             let index = Int(token & 0xFFFF_FFFF) - 1
-            guard state.slots.indices.contains(index), state.slots[index].generation == UInt32(token >> 32),
-                let call = state.slots[index].call
-            else { return nil }
-            state.slots[index].call = nil
-            state.slots[index].generation &+= 1
+            let generation = UInt32(token >> 32)
+            guard state.slots.indices.contains(index) else { return .stale(nil) }
+            let slot = state.slots[index]
+            guard slot.generation == generation, let call = slot.call else {
+                return .stale(slot.generation == generation &+ 1 ? slot.last : nil)
+            }
+            state.slots[index] = Slot(generation: generation &+ 1, call: nil, last: call.exchange.instance.context)
             state.free.append(index)
-            return call
+            return .call(call)
         }
     }
 }

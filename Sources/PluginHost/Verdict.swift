@@ -40,6 +40,7 @@ extension Decision {
     /// Reads what a hook returned. `GH_PENDING` has been dealt with before.
     init(_ verdict: gh_verdict, _ decision: gh_decision) {
         releasedTo = Int(clamping: decision.released_to)
+        if Int(verdict) != GH_ANSWER { decision.body.discard() }
         switch Int(verdict) {
         case GH_CONTINUE: self.verdict = .proceed
         case GH_DENY:

@@ -12,7 +12,6 @@ package final class Transfer: Timed {
     private let multi: CurlMulti
     private var easy: EasyHandle?
     private let request: UpstreamRequest
-    private let policy: (any ConnectPolicy)?
     private let limits: UpstreamLimits
     private let timers: LoopTimers
     private var upload: UploadBody?
@@ -37,10 +36,9 @@ package final class Transfer: Timed {
     /// More than this waiting to be read pauses the upstream.
     private static let highWater = 256 << 10
 
-    init(multi: CurlMulti, request: UpstreamRequest, policy: (any ConnectPolicy)?, limits: UpstreamLimits, timers: LoopTimers) {
+    init(multi: CurlMulti, request: UpstreamRequest, limits: UpstreamLimits, timers: LoopTimers) {
         self.multi = multi
         self.request = request
-        self.policy = policy
         self.limits = limits
         self.timers = timers
     }
@@ -158,7 +156,7 @@ package final class Transfer: Timed {
         _ = curl_shim_long(handle, CURLOPT_CONNECTTIMEOUT_MS, limits.connectTimeoutMilliseconds)
         let version = limits.allowsHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
         _ = curl_shim_long(handle, CURLOPT_HTTP_VERSION, Int(version))
-        _ = curl_shim_text(handle, CURLOPT_PROXY, request.isChecked && limits.proxy == nil ? "" : limits.proxy)
+        _ = curl_shim_text(handle, CURLOPT_PROXY, request.policy != nil && limits.proxy == nil ? "" : limits.proxy)
         _ = curl_shim_text(handle, CURLOPT_NOPROXY, limits.noProxy)
         if let file = limits.caFile { _ = curl_shim_text(handle, CURLOPT_CAINFO, file) }
         if let directory = limits.caDirectory { _ = curl_shim_text(handle, CURLOPT_CAPATH, directory) }
@@ -209,7 +207,8 @@ package final class Transfer: Timed {
     // MARK: curl's callbacks
 
     func mayConnect(to address: UnsafeMutablePointer<curl_sockaddr>) -> Bool {
-        guard let policy else { return true }
+        // Behind a proxy the address is the proxy's, which the operator chose.
+        guard let policy = request.policy, limits.proxy?.isEmpty ?? true else { return true }
         let refusal = withUnsafePointer(to: &address.pointee.addr) { policy.refusal(of: $0) }
         self.refusal = refusal
         return refusal == nil

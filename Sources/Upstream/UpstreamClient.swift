@@ -57,11 +57,8 @@ package final class UpstreamClient {
     package func start() -> EventLoopFuture<Void> { poller.start() }
     package func stop() { poller.stop() }
 
-    /// Sends a request. A policy is asked only when the request is checked.
-    package func send(_ request: UpstreamRequest, policy: (any ConnectPolicy)? = nil) throws(UpstreamFailure) -> Transfer {
-        let transfer = Transfer(
-            multi: request.isChecked ? checked : trusted, request: request, policy: request.isChecked ? policy : nil,
-            limits: limits, timers: timers)
+    package func send(_ request: UpstreamRequest) throws(UpstreamFailure) -> Transfer {
+        let transfer = Transfer(multi: request.policy == nil ? trusted : checked, request: request, limits: limits, timers: timers)
         try transfer.start()
         return transfer
     }

@@ -15,21 +15,21 @@ package struct UpstreamRequest {
     package var url: String
     package var headers: [(name: String, value: String)]
     package var body: Body
-    /// True for addresses that the operator did not configure: every resolved address is checked before connecting, and
-    /// connections are not shared with trusted targets.
-    package var isChecked: Bool
+    /// For hosts that the operator did not configure: asked about every resolved address before connecting. Connections of such
+    /// requests are not shared with trusted targets.
+    package var policy: (any ConnectPolicy)?
     /// Largest answer in bytes after decoding; 0 means unlimited (a relayed stream).
     package var answerLimit: Int
 
     package init(
-        method: String, url: String, headers: [(name: String, value: String)] = [], body: Body = .none, isChecked: Bool = false,
+        method: String, url: String, headers: [(name: String, value: String)] = [], body: Body = .none, policy: (any ConnectPolicy)? = nil,
         answerLimit: Int = 0
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
-        self.isChecked = isChecked
+        self.policy = policy
         self.answerLimit = answerLimit
     }
 }

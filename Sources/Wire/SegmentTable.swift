@@ -51,6 +51,8 @@ extension SegmentTable {
         case text(Segment.Kind)
         /// A string, or parts of content: an array of objects, or one.
         case content
+        /// The same, of the system role.
+        case instructions
         case object(Shape)
         case list(Shape)
         /// Strings and token ids, alone or in arrays.
@@ -134,7 +136,7 @@ extension SegmentTable {
             ]
         case .messagesRequest:
             return settings + [
-                Entry("system", .content), Entry("messages", .list(.message)), Entry("tools", .list(.tool)),
+                Entry("system", .instructions), Entry("messages", .list(.message)), Entry("tools", .list(.tool)),
                 Entry("stop_sequences", .leaves(.other)), Entry("output_config", .object(.outputConfig)),
                 Entry("output_format", .object(.responseFormat)), Entry("mcp_servers", .list(.serverOfTools)),
                 Entry("tool_choice", .skip), Entry("thinking", .skip), Entry("container", .skip), Entry("context_management", .skip),

@@ -225,6 +225,10 @@ struct SegmentWalk {
             guard start == UInt8(ascii: "\"") else { return try leaves(value, .other, context) }
             note(inside(value), kind == .text ? context.textKind : kind, context)
         case .content: try content(value, context)
+        case .instructions:
+            var inner = context
+            inner.role = .system
+            try content(value, inner)
         case .object(let inner):
             if start == UInt8(ascii: "{") {
                 try object(at: value.lowerBound, inner, context)

@@ -213,6 +213,12 @@ private let named = "cannot be used with \"@main\": its credential goes only to 
         #expect(try refusal(text) == nil)
     }
 
+    @Test("An object with more members than any config has is refused")
+    func manyMembers() throws {
+        let members = (0..<600).map { "\"m\($0)\":1" }.joined(separator: ",")
+        #expect(try refusal("{\(members)}")?.errors == ["path: , message: More than 512 members"])
+    }
+
     @Test("Unknown conditions' targets are a request's own affair, until it gets there")
     func conditionTargets() throws {
         #expect(
