@@ -121,6 +121,7 @@ let package = Package(
     ] + pluginNames.map(plugin) + [
         tests("Core", ["Core"]),
         tests("Patterns", ["Patterns"]),
+        tests("Digests", ["Digests"]),
         tests("JSONSchema", ["JSONSchema", "Core"], exclude: []),
         tests("Wire", ["Wire", "Core"]),
         tests("Routing", ["Routing", "Core"]),
@@ -128,6 +129,7 @@ let package = Package(
         tests("PluginSDK", ["PluginSDK"]),
         tests("Cache", ["Cache", "Core"]),
         tests("Telemetry", ["Telemetry", "Core"]),
+        tests("Architecture", ["PluginHost", "Core"]),
     ],
     swiftLanguageModes: [.v6]
 )

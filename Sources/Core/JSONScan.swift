@@ -1,5 +1,6 @@
-// JSONScan: the fast way over a JSON value that is right, which nearly all are. It knows yes and no only; whoever gets a no asks
-// JSONReader's careful way, which knows where and why. Both accept the same texts (JSONScanTests compares them).
+// JSONScan: the fast way over a JSON value that is right, which nearly all are. It knows yes and no only; whoever gets
+// a no asks JSONReader's careful way, which knows where and why. Both accept the same texts (JSONScanTests compares
+// them).
 
 enum JSONScan {
     /// Deeper values are left to the careful way: one bit per level has to fit in a register.
@@ -96,7 +97,8 @@ enum JSONScan {
     @inline(__always)
     private static func word(_ base: UnsafePointer<UInt8>, _ at: Int, _ end: Int, _ letters: UInt32) -> Bool {
         at + 4 <= end
-            && UInt32(littleEndian: UnsafeRawPointer(base).loadUnaligned(fromByteOffset: at, as: UInt32.self)) == letters
+            && UInt32(littleEndian: UnsafeRawPointer(base).loadUnaligned(fromByteOffset: at, as: UInt32.self))
+                == letters
     }
 
     /// Over a member's name and its colon, to the value.

@@ -125,7 +125,8 @@ extension JSONValue {
 
     private static func read(_ reader: inout JSONReader, _ text: UnsafeRawBufferPointer, depth: Int) throws(JSONError) -> JSONValue {
         reader.skipSpace()
-        guard depth <= JSONReader.maximumDepth else {
+        let isContainer = reader.current == UInt8(ascii: "{") || reader.current == UInt8(ascii: "[")
+        guard depth < JSONReader.maximumDepth || !isContainer else {
             throw JSONError("nested deeper than \(JSONReader.maximumDepth) levels", at: reader.at)
         }
         switch reader.current {

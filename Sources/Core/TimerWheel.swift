@@ -57,7 +57,8 @@ package struct TimerWheel {
     package mutating func advance(to now: Int64) -> [any Timed] {
         var passed: [any Timed] = []
         let target = now / Self.tick
-        if target - position >= Int64(Self.slotCount) { position = target - Int64(Self.slotCount) + 1 }
+        // After a long pause each slot is looked at once.
+        if target - position > Int64(Self.slotCount) { position = target - Int64(Self.slotCount) }
         while position < target {
             position += 1
             let slot = Int(position % Int64(Self.slotCount))
@@ -82,23 +83,28 @@ package struct TimerWheel {
 
 /// The wheel of one event loop, with whoever drives it. Confined to that loop's thread.
 package final class LoopTimers {
-    private var wheel = TimerWheel()
+    private var wheel: TimerWheel
     private var isArmed = false
+    private let now: () -> Int64
     /// Asks the driver to call `fire` after so many nanoseconds.
     private let arm: (Int64) -> Void
 
-    package init(arm: @escaping (Int64) -> Void) { self.arm = arm }
+    package init(now: @escaping () -> Int64 = MonotonicClock.now, arm: @escaping (Int64) -> Void) {
+        wheel = TimerWheel(now: now())
+        self.now = now
+        self.arm = arm
+    }
 
     /// Queues `entry` at its deadline, see `TimerWheel.schedule`.
     package func schedule(_ entry: any Timed) {
         guard entry.wheelSlot < 0 else { return }
-        wheel.schedule(entry, now: MonotonicClock.now())
+        wheel.schedule(entry, now: now())
         armIfNeeded()
     }
 
     /// The same for a deadline that may be earlier than the one queued.
     package func reschedule(_ entry: any Timed) {
-        wheel.reschedule(entry, now: MonotonicClock.now())
+        wheel.reschedule(entry, now: now())
         armIfNeeded()
     }
 
@@ -111,7 +117,11 @@ package final class LoopTimers {
     /// Called by the driver.
     package func fire() {
         isArmed = false
-        for entry in wheel.advance(to: MonotonicClock.now()) where entry.deadline.hasPassed() { entry.deadlinePassed() }
+        let now = now()
+        for entry in wheel.advance(to: now) {
+            // One that came before it may have moved its deadline.
+            if entry.deadline.hasPassed(at: now) { entry.deadlinePassed() } else { wheel.schedule(entry, now: now) }
+        }
         armIfNeeded()
     }
 }

@@ -85,7 +85,8 @@ extension Worker {
     }
 
     private static func isHopHeader(_ name: String) -> Bool {
-        switch name.utf8.count {
+        if name.hasPrefixIgnoringCase("x-portkey-") || name.hasPrefixIgnoringCase("x-gatehouse-") { return true }
+        return switch name.utf8.count {
         case 2: name.equalsIgnoringCase("te")
         case 7: name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade") || name.equalsIgnoringCase("alt-svc")
         case 10: name.equalsIgnoringCase("connection") || name.equalsIgnoringCase("keep-alive") || name.equalsIgnoringCase("set-cookie")
@@ -95,7 +96,7 @@ extension Worker {
         case 17: name.equalsIgnoringCase("transfer-encoding")
         case 18: name.equalsIgnoringCase("proxy-authenticate")
         case 25: name.equalsIgnoringCase("strict-transport-security")
-        default: name.hasPrefixIgnoringCase("x-portkey-") || name.hasPrefixIgnoringCase("x-gatehouse-")
+        default: false
         }
     }
 }

@@ -13,8 +13,6 @@ extension Worker {
     func authenticate(_ exchange: Exchange) throws(GatewayError) {
         let headers = exchange.headers
         let config = exchange.snapshot.config
-        exchange.traceID = traceID(headers)
-        exchange.record.traceID = exchange.traceID
         var bearer = headers.bearer
         var apiKey = headers.apiKeyHeader
         if config.keys.isEmpty {
@@ -46,6 +44,12 @@ extension Worker {
             exchange.record.principal = key.name
         }
         exchange.clientCredential = bearer ?? apiKey ?? (config.keys.isEmpty ? headers.googleKeyHeader : nil)
+    }
+
+    /// Before anything can be refused: SDKs send a failed request again when its answer has no trace id.
+    func trace(_ exchange: Exchange) {
+        exchange.traceID = traceID(exchange.headers)
+        exchange.record.traceID = exchange.traceID
     }
 
     private func traceID(_ headers: RequestHeaders) -> String {

@@ -66,9 +66,9 @@ extension Worker {
                 return body.buffer.decodedString((range.lowerBound + 1)..<(range.upperBound - 1))
             }
         }
-        if let allowed = target.allowedModels, let model, !allowed.contains(model) {
+        if let allowed = target.allowedModels, !allowed.contains(model ?? "") {
             throw GatewayError(
-                .invalidRequest, status: 403, "the model \(model) is not among those that this provider is configured for", code: "model_not_allowed", param: "model")
+                .invalidRequest, status: 403, "the model \(model ?? "(none)") is not among those that this provider is configured for", code: "model_not_allowed", param: "model")
         }
         return model
     }
@@ -95,6 +95,8 @@ extension Worker {
             return try await take(head, source, exchange, target, out, facts)
         } catch {
             source.cancel()
+            // The client's body broke off or grew too large: that is the client's failure, not the upstream's.
+            if let uploadError = exchange.uploadError { throw uploadError }
             return .answer(answer(for: error, exchange, target))
         }
     }

@@ -58,8 +58,10 @@ extension Worker {
         if let type = relay.head.value("content-type") { headers.append(("content-type", type)) }
         addGatewayHeaders(&headers, exchange)
         exchange.record.status = relay.head.status
-        let hasNoBody = relay.head.status == 204 || relay.head.status == 304 || exchange.client.head.method == "HEAD"
-        exchange.client.writeHead(status: relay.head.status, headers: headers, contentLength: hasNoBody ? 0 : nil)
+        // A length that still holds is passed on; a decoded body has another.
+        let isDecoded = relay.head.value("content-encoding") != nil
+        let length = isDecoded ? nil : relay.head.value("content-length").flatMap { Int($0) }
+        exchange.client.writeHead(status: relay.head.status, headers: headers, contentLength: length)
         let started = MonotonicClock.now()
         do throws(UpstreamFailure) {
             while let piece = try await relay.transfer.next(by: relay.deadline, timeoutMessage: "deadline") {

@@ -310,12 +310,19 @@ final class FrontDesk: ExchangeHandler {
         }
     }
 
+    func connectionOpened() { worker.assumeIsolated { $0.telemetry.connectionOpened() } }
+    func connectionClosed() { worker.assumeIsolated { $0.telemetry.connectionClosed() } }
+
     func refusal(_ error: GatewayError, target: String) -> (headers: [(name: String, value: String)], body: Bytes) {
         var record = ExchangeRecord(method: "-", path: "-", status: error.status)
         record.errorKind = error.kind
+        let traceID = worker.assumeIsolated { $0.random.uuid() }
+        record.traceID = traceID
         worker.recordRefusal(record)
         let endpoint: Endpoint? = target.hasPrefix("/v1/messages") ? .messages : nil
-        return ([("content-type", "application/json")], ErrorShape.body(error, for: endpoint))
+        return (
+            [("content-type", "application/json"), ("x-portkey-trace-id", traceID)],
+            ErrorShape.body(error, for: endpoint, requestID: traceID))
     }
 }
 

@@ -49,10 +49,16 @@ extension GatewaySnapshot {
                 problems.append("/network/allow_hosts/\(index): \(error.message)")
             }
         }
-        var inputs = config.configs.keys.sorted().map { name in
-            var inputs = PlanInputs()
-            inputs.config = name
-            return (config.configs[name]?.root.pointerText ?? "/configs/\(name)", inputs)
+        var inputs: [(String, PlanInputs)] = []
+        for (name, named) in config.configs.sorted(by: { $0.key < $1.key }) {
+            var wanted = PlanInputs()
+            wanted.config = name
+            if named.targets.contains(where: \.takesProviderFromRequest) {
+                // Tried with any provider of the file; without one there is nothing to try.
+                guard let any = config.defaults.provider ?? config.providers.keys.min() else { continue }
+                wanted.provider = "@" + any
+            }
+            inputs.append((named.root.pointerText, wanted))
         }
         if config.defaults.config != nil || config.defaults.provider != nil || !config.defaults.inputGuards.isEmpty || !config.defaults.outputGuards.isEmpty {
             inputs.append(("/defaults", PlanInputs()))
@@ -72,6 +78,11 @@ extension GatewaySnapshot {
         }
         return problems
     }
+}
+
+extension TargetConfig {
+    /// Features only, or written to pass through.
+    fileprivate var takesProviderFromRequest: Bool { provider == nil && virtualKey == nil }
 }
 
 extension ConfigNode {

@@ -14,6 +14,8 @@ final class LoopTelemetry {
         self.accessLog = accessLog
     }
 
+    func connectionOpened() { metrics.connectionOpened() }
+    func connectionClosed() { metrics.connectionClosed() }
     func started() { metrics.exchangeStarted() }
     func finished(_ record: ExchangeRecord) { metrics.exchangeFinished(record) }
     func loopStalled() { metrics.loopStalled() }

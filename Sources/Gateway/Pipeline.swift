@@ -14,6 +14,7 @@ import Wire
 extension Worker {
     /// One exchange, from the complete head (1) to the record (9).
     func run(_ exchange: Exchange) async {
+        trace(exchange)
         do throws(GatewayError) {
             // 2. What is asked for; the gateway's own pages end here.
             guard let endpoint = try serveOwnPage(exchange) else { return record(exchange) }

@@ -224,6 +224,8 @@ struct PlanBuilder {
         if let customHost { options["custom_host"] = .string(customHost) }
         for member in config.options.members where source.named == nil || !isClients || Self.isHarmless(member.key) { options[member.key] = member.value }
         for option in inputs.options where (source.named == nil && isClients) || Self.isHarmless(option.name) { options[option.name] = .string(option.value) }
+        let namesHost = isClients && source.named == nil && (customHost != nil || Self.namesHost(options))
+        try checkDoors(config, isClients: isClients, movesRequests: customHost != nil || options.keys.contains(where: Self.isAddress), source)
         let isStrict = config.strictOpenAICompliance ?? true
         options["strict_open_ai_compliance"] = .bool(isStrict)
         var overrides = config.overrideParams
@@ -235,7 +237,7 @@ struct PlanBuilder {
         return Target(
             path: config.path, slug: source.slug, provider: try provider(descriptor, options, config),
             credential: credential(source, config), secrets: secrets(source.named),
-            isChecked: isClients && source.named == nil && (customHost != nil || Self.namesHost(options)),
+            isChecked: namesHost,
             defaultModel: options["model"]?.string, allowedModels: source.named?.models.map(Set.init),
             shape: ParameterShape(defaults: config.defaultParams, overrides: overrides, drops: config.dropParams), before: before,
             after: after, onError: (before + after).flatMap(\.uses).filter { $0.check.hooks.contains(.error) },
@@ -251,6 +253,20 @@ struct PlanBuilder {
         return result
     }
 
+    /// The doors that a config of a request needs open, besides the one for configs. Its headers have passed theirs.
+    private func checkDoors(_ config: TargetConfig, isClients: Bool, movesRequests: Bool, _ source: Source) throws(GatewayError) {
+        guard isClients else { return }
+        if movesRequests, source.named == nil, !allowInline.customHost {
+            throw blocked("inline_custom_host_blocked", "custom hosts are not taken from requests here", "custom_host")
+        }
+        if !config.forwardHeaders.isEmpty, !allowInline.forwardHeaders {
+            throw blocked("inline_forward_headers_blocked", "forward headers are not taken from requests here", "forward_headers")
+        }
+    }
+
+    /// Options that are whole addresses.
+    private static func isAddress(_ name: String) -> Bool { name.hasSuffix("_url") || name.hasSuffix("_host") }
+
     /// Options of a request that cannot move a stored credential to another host.
     private static func isHarmless(_ name: String) -> Bool {
         name.hasPrefix("anthropic_") || name == "openai_beta" || name == "strict_open_ai_compliance"
@@ -258,7 +274,7 @@ struct PlanBuilder {
 
     /// Options from which an adapter makes a host: those of a request are checked like a custom host.
     private static func namesHost(_ options: JSONObject) -> Bool {
-        options.keys.contains { $0.hasSuffix("_url") || $0.hasSuffix("_host") || $0.hasSuffix("resource_name") || $0.hasSuffix("endpoint_name") }
+        options.keys.contains { isAddress($0) || $0.hasSuffix("resource_name") || $0.hasSuffix("endpoint_name") }
     }
 
     private func source(_ config: TargetConfig, _ inputs: PlanInputs, _ whole: RequestConfig) throws(GatewayError) -> Source {
@@ -299,7 +315,9 @@ struct PlanBuilder {
 
     private func credential(_ source: Source, _ config: TargetConfig) -> Target.Credential {
         if let named = source.named { return named.apiKey.map { .configured($0) } ?? .none }
-        return config.apiKey.map { .configured($0) } ?? .client
+        if let own = config.apiKey { return .configured(own) }
+        // Where the config names the provider, the client's credential was not meant for it.
+        return config.provider == nil ? .client : .none
     }
 
     private func secrets(_ named: ProviderConfig?) -> [String: String] {

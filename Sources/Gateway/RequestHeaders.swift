@@ -83,12 +83,19 @@ struct RequestHeaders {
         }
     }
 
-    /// The bearer token; the placeholder that Portkey's SDK sends when it has no key is none.
+    /// What Portkey's SDK sends in the place of a key when it has none.
+    static let placeholder = "OPENAI_API_KEY"
+
+    /// A credential without the word in front of it.
+    static func token(of value: String) -> Substring {
+        value.hasPrefixIgnoringCase("bearer ") ? value.dropFirst(7) : value[...]
+    }
+
+    /// The bearer token; the placeholder is none.
     var bearer: String? {
         guard let authorization else { return nil }
-        let token: Substring
-        if authorization.hasPrefixIgnoringCase("bearer ") { token = authorization.dropFirst(7) } else { token = authorization[...] }
-        return token.isEmpty || token == "OPENAI_API_KEY" ? nil : String(token)
+        let token = Self.token(of: authorization)
+        return token.isEmpty || token == Self.placeholder ? nil : String(token)
     }
 }
 

@@ -125,15 +125,30 @@ extension Worker {
         let isNative = target.provider.descriptor.support(for: exchange.endpoint) == .native
         return exchange.client.head.headers.filter { header in
             let name = header.name
-            if !target.forwardHeaders.isEmpty, target.forwardHeaders.contains(name.lowercased().replacing("_", with: "-")) { return true }
+            if !target.forwardHeaders.isEmpty, target.forwardHeaders.contains(name.lowercased().replacing("_", with: "-")) {
+                return Self.isForwardable(name) && !isGatewayCredential(header.value, exchange)
+            }
             if isProxy { return Self.isProxied(name) }
             return isNative && name.hasPrefixIgnoringCase(prefix)
         }
     }
 
+    /// Whoever lists a header gets it, but none that frames the message, names the host, or is the gateway's own.
+    private static func isForwardable(_ name: String) -> Bool {
+        isProxied(name)
+            || ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "accept-encoding"].contains(name.lowercased())
+    }
+
+    /// What opens this gateway, or stands for no key at all, is nothing for a provider.
+    private func isGatewayCredential(_ value: String, _ exchange: Exchange) -> Bool {
+        let token = RequestHeaders.token(of: value)
+        return token == RequestHeaders.placeholder || exchange.snapshot.config.key(presented: String(token)) != nil
+    }
+
     /// On the generic proxy all headers go on but those of the hop, of the gateway, and credentials.
     private static func isProxied(_ name: String) -> Bool {
-        switch name.utf8.count {
+        if name.hasPrefixIgnoringCase("x-portkey-") || name.hasPrefixIgnoringCase("x-gatehouse-") { return false }
+        return switch name.utf8.count {
         case 2: !name.equalsIgnoringCase("te")
         case 4: !name.equalsIgnoringCase("host")
         case 6: !(name.equalsIgnoringCase("expect") || name.equalsIgnoringCase("cookie"))
@@ -146,7 +161,7 @@ extension Worker {
         case 16: !name.equalsIgnoringCase("proxy-connection")
         case 17: !name.equalsIgnoringCase("transfer-encoding")
         case 19: !name.equalsIgnoringCase("proxy-authorization")
-        default: !(name.hasPrefixIgnoringCase("x-portkey-") || name.hasPrefixIgnoringCase("x-gatehouse-"))
+        default: true
         }
     }
 }

@@ -55,6 +55,7 @@ actor Worker {
         nonisolated(unsafe) let exchange = exchange
         assumeIsolated { worker in
             worker.running += 1
+            if exchange.snapshot.config.metrics.enabled { worker.telemetry.started() }
             // Not a plain Task: that would start on the global pool and hop here.
             Task.immediate(executorPreference: worker.executor) { await worker.serve(exchange) }
         }

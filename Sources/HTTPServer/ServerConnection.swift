@@ -11,6 +11,8 @@ package protocol ExchangeHandler: AnyObject {
     func bodyMode(for exchange: ServerExchange) -> BodyMode
     /// Called once per request, when its body is there (or at once, see `BodyMode`).
     func handle(_ exchange: ServerExchange)
+    func connectionOpened()
+    func connectionClosed()
     /// The answer to a request that never became an exchange.
     func refusal(_ error: GatewayError, target: String) -> (headers: [(name: String, value: String)], body: Bytes)
 }
@@ -46,6 +48,8 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     private var context: ChannelHandlerContext?
     private var phase = Phase.waiting
     private var exchange: ServerExchange?
+    /// The handler has the exchange: it must hear of everything that happens to it.
+    private var isHandled = false
     private var isAnswerDone = true
     private var keepsAlive = true
     private var isHTTP10 = false
@@ -87,6 +91,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         guard clientAddress.isEmpty else { return }
         clientAddress = context.remoteAddress?.ipAddress ?? "local"
         registry.add(self)
+        handler.connectionOpened()
         if !registry.hasRoom {
             refuse(GatewayError(.overloaded, status: 503, "too many connections"))
             return
@@ -97,6 +102,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     func channelInactive(context: ChannelHandlerContext) {
         phase = .closed
         registry.remove(self)
+        if !clientAddress.isEmpty { handler.connectionClosed() }
         deadline = .never
         let exchange = exchange
         self.exchange = nil
@@ -167,10 +173,11 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
             refuse(failure)
         } else {
             // Garbage behind a request that is being answered, or inside its body.
+            guard isHandled else { return refuse(failure, target: exchange?.head.target ?? "") }
             hasBroken = failure
             if case .receiving = phase {
                 phase = .answering
-                if let exchange { exchange.received(.aborted(failure)) } else { refuse(failure) }
+                exchange?.received(.aborted(failure))
             }
         }
     }
@@ -190,6 +197,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         headBytes = 0
         hasHeadStarted = false
         isAnswerDone = false
+        isHandled = false
         // The parser takes nothing after a request to upgrade, which is never granted here.
         let upgrades = head.method == .CONNECT || head.headers.contains(name: "upgrade")
         keepsAlive = head.isKeepAlive && !isDraining && !upgrades
@@ -225,8 +233,13 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         }
         switch mode {
         case .buffered: break
-        case .streamed, .ignored: handler.handle(exchange)
+        case .streamed, .ignored: handle(exchange)
         }
+    }
+
+    private func handle(_ exchange: ServerExchange) {
+        isHandled = true
+        handler.handle(exchange)
     }
 
     private func refusal(of head: ServerRequestHead, version: HTTPVersion) -> GatewayError? {
@@ -252,7 +265,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         guard case .receiving(var receiving) = phase else { return }
         receiving.count += buffer.readableBytes
         if receiving.count > receiving.limit {
-            if exchange?.isHeadSent ?? false || receiving.builder == nil {
+            if isHandled {
                 let error = bodyTooLarge(receiving.limit)
                 phase = .answering
                 keepsAlive = false
@@ -281,11 +294,11 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         deadline = .never
         if receiving.builder != nil {
             exchange.body = receiving.builder?.finish() ?? .empty
-            handler.handle(exchange)
+            handle(exchange)
         } else if !receiving.isIgnored {
             exchange.received(.end)
         }
-        if isAnswerDone { finishRequest() }
+        if case .answering = phase, isAnswerDone { finishRequest() }
     }
 
     private func bodyTooLarge(_ limit: Int) -> GatewayError {
@@ -386,6 +399,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         default: break
         }
         keepsAlive = false
+        exchange?.detach()
         exchange = nil
         let (headers, body) = handler.refusal(error, target: target)
         writeHead(status: error.status, headers: headers, contentLength: body.count)
@@ -427,10 +441,11 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         case .waiting where hasHeadStarted:
             refuse(GatewayError(.clientTimeout, status: 408, "the request's headers did not come in time"))
         case .receiving where exchange?.isHeadSent ?? false: cut()
-        case .receiving(let receiving):
+        case .receiving:
             let error = GatewayError(.clientTimeout, status: 408, "the request's body did not come in time")
-            if receiving.builder == nil, !receiving.isIgnored {
+            if isHandled {
                 keepsAlive = false
+                phase = .answering
                 exchange?.received(.aborted(error))
             } else {
                 refuse(error, target: exchange?.head.target ?? "")

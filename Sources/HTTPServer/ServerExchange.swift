@@ -125,12 +125,21 @@ package final class ServerExchange {
         waiter.resume()
     }
 
+    /// The connection answered in its stead: whatever is still written goes nowhere.
+    func detach() {
+        isClosed = true
+        context = nil
+        onClose = nil
+        bodySink = nil
+    }
+
     func closed() {
         guard !isClosed else { return }
         isClosed = true
         writabilityChanged()
         let callback = onClose
         onClose = nil
+        context = nil
         received(.aborted(GatewayError(.clientTimeout, status: 499, "the client closed the connection")))
         bodySink = nil
         callback?()

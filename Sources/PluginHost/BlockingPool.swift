@@ -19,9 +19,11 @@ package final class BlockingPool: Sendable {
         mutating func take() -> (@Sendable () -> Void)? {
             guard first < jobs.count else { return nil }
             let job = jobs[first]
+            // What the job holds must not live on in the queue.
+            jobs[first] = {}
             first += 1
-            if first == jobs.count {
-                jobs.removeAll(keepingCapacity: true)
+            if first == jobs.count || first == 1024 {
+                jobs.removeFirst(first)
                 first = 0
             }
             return job

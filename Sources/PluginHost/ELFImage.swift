@@ -55,9 +55,10 @@ package struct ELFImage: Sendable {
 
     package init(_ bytes: Bytes) throws(ELFError) {
         self.bytes = bytes
-        guard bytes.count >= 64, bytes[0] == 0x7F, bytes[1] == UInt8(ascii: "E"), bytes[2] == UInt8(ascii: "L"), bytes[3] == UInt8(ascii: "F") else {
+        guard bytes.count >= 4, bytes[0] == 0x7F, bytes[1] == UInt8(ascii: "E"), bytes[2] == UInt8(ascii: "L"), bytes[3] == UInt8(ascii: "F") else {
             throw ELFError("is not an ELF file")
         }
+        guard bytes.count >= 64 else { throw ELFError("is a truncated ELF file: it ends at byte \(bytes.count), within its header") }
         guard bytes[4] == 2, bytes[5] == 1 else { throw ELFError("is not a 64-bit little-endian ELF file") }
         machine = Self.load(bytes, 18)
         let type: UInt16 = Self.load(bytes, 16)

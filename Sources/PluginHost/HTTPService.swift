@@ -16,15 +16,22 @@ enum HTTPService {
         table.struct_size = structSize(gh_http.self)
         table.fetch = { host, exchange, request, done, user in
             guard let context = HostCell.context(host), let request, let done else { return 0 }
+            let size = request.pointee.struct_size
+            guard size >= structSize(gh_http_request.self), !hasUnknownTail(request, size: size) else {
+                context.services.log(.error, context.name, "fetch refused: struct_size \(size) of gh_http_request", [])
+                return 0
+            }
             return start(context, HookExchange.from(exchange), request.pointee, done, user)
         }
-        table.cancel = { token in
-            guard let cancel = running.withLock({ $0.cancels[token] }) else { return gh_status(GH_GONE) }
-            cancel()
-            return gh_status(GH_OK)
-        }
+        table.cancel = { token in cancel(token) }
         return Extensions.immortal(table)
     }()
+
+    static func cancel(_ token: gh_token) -> gh_status {
+        guard let cancel = running.withLock({ $0.cancels[token] }) else { return gh_status(GH_GONE) }
+        cancel()
+        return gh_status(GH_OK)
+    }
 
     private typealias Done = @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<gh_http_in>?) -> Void
 
@@ -51,10 +58,13 @@ enum HTTPService {
             state.cancels[state.next] = {}
             return state.next
         }
+        exchange?.addFetch(token)
+        context.calls.begin()
         nonisolated(unsafe) let user = user
         let cancel = context.services.fetcher.fetch(fetch) { answer in
             running.withLock { _ = $0.cancels.removeValue(forKey: token) }
             deliver(answer, done, user)
+            context.calls.end()
         }
         running.withLock { state in
             if state.cancels[token] != nil { state.cancels[token] = cancel }

@@ -36,7 +36,7 @@ package final class HookExchange: @unchecked Sendable {
     var window: (id: UInt64, text: Bytes, isReadOnly: Bool)?
     /// `released_to` as the host set it for this call.
     var presetRelease = 0
-    /// Fetches for this exchange that may still run. Any thread.
+    /// Fetches that were made for this exchange. Any thread.
     private let fetches = Mutex<Set<UInt64>>([])
     private var views: [Bytes] = []
     private var kept: [Bytes] = []
@@ -268,15 +268,12 @@ package final class HookExchange: @unchecked Sendable {
     // MARK: Fetches
 
     func addFetch(_ token: UInt64) { fetches.withLock { _ = $0.insert(token) } }
-    func removeFetch(_ token: UInt64) { fetches.withLock { _ = $0.remove(token) } }
 
+    /// Those that have ended by now are not found any more.
     func cancelFetches() {
-        for token in fetches.withLock({ tokens in
-            defer { tokens = [] }
-            return tokens
-        }) {
-            _ = HTTPService.cancel(token)
-        }
+        var tokens: Set<UInt64> = []
+        fetches.withLock { swap(&$0, &tokens) }
+        for token in tokens { _ = HTTPService.cancel(token) }
     }
 }
 

@@ -28,6 +28,8 @@ final class HostContext: Sendable {
     let configErrors = Mutex<[PluginConfigError]>([])
     /// True while create() runs: config_error and metric definitions are valid only then.
     let isCreating = Mutex(false)
+    /// Fetches whose `done` has not run.
+    let calls = OpenCalls()
 
     init(name: String, pluginID: String, extensions: Set<String>, egress: [String], services: HostServices) {
         self.name = name
@@ -39,6 +41,32 @@ final class HostContext: Sendable {
 
     func misbehaved(_ what: String) {
         services.log(.error, name, "PLUGIN_MISBEHAVING: \(what)", [])
+    }
+}
+
+/// Counts what will still call into an instance, so that it is destroyed after the last of it.
+final class OpenCalls: Sendable {
+    private let state = Mutex<(count: Int, whenNone: (@Sendable () -> Void)?)>((0, nil))
+
+    func begin() { state.withLock { $0.count += 1 } }
+
+    func end() {
+        let job = state.withLock { state -> (@Sendable () -> Void)? in
+            state.count -= 1
+            guard state.count == 0 else { return nil }
+            defer { state.whenNone = nil }
+            return state.whenNone
+        }
+        job?()
+    }
+
+    /// Runs `job` at once when nothing is open, else after the last has ended.
+    func whenNone(_ job: @escaping @Sendable () -> Void) {
+        let isIdle = state.withLock { state in
+            if state.count > 0 { state.whenNone = job }
+            return state.count == 0
+        }
+        if isIdle { job() }
     }
 }
 

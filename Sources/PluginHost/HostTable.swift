@@ -126,7 +126,7 @@ enum HostTable {
                 let size = min(Int(decision.pointee.struct_size), MemoryLayout<gh_decision>.size)
                 withUnsafeMutableBytes(of: &copy) { $0.copyMemory(from: UnsafeRawBufferPointer(start: decision, count: size)) }
             }
-            guard case .call(let call) = taken(token) else {
+            guard case .call(let call) = HostTable.taken(token) else {
                 copy.body.discard()
                 return gh_status(GH_GONE)
             }

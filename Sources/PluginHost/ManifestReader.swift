@@ -39,6 +39,8 @@ package enum ManifestReader {
             "manifest", "id", "name", "version", "license", "library", "abi", "interfaces", "runtime", "needs", "wants", "links", "grants",
             "isolation", "status", "security_posture", "checks", "providers", "descriptions", "defaults", "description", "homepage", "$schema",
         ])
+        try unknown(abi, ["major", "min_minor"])
+        if let grants = try top.optionalObject("grants") { try unknown(grants, ["egress", "secrets", "headers"]) }
         return PluginManifest(
             id: id, name: try top.optionalText("name") ?? id, version: try top.text("version"), license: try top.optionalText("license"),
             library: library, abiMajor: try abi.int("major"), minimumMinor: try abi.optionalInt("min_minor") ?? 0,
@@ -74,6 +76,7 @@ package enum ManifestReader {
 
     private static func defaults(_ top: Reader) throws(ManifestError) -> GuardDefaults {
         guard let reader = try top.optionalObject("defaults") else { return GuardDefaults() }
+        try unknown(reader, ["timeout_ms", "on_failure", "on_timeout"])
         for key in ["on_failure", "on_timeout"] {
             if let word = try reader.optionalText(key), !["open", "closed", "retry"].contains(word) {
                 throw reader.error(key, "expected open, closed or retry, found \"\(word)\"")
@@ -102,6 +105,9 @@ package enum ManifestReader {
                 throw hooks.error(key, "unknown hook; known are \(CheckManifest.HookName.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             names.insert(name)
+        }
+        for name in names {
+            try unknown(try hooks.object(name.rawValue), name == .stream ? ["mode", "window_bytes", "overlap_bytes"] : [])
         }
         let stream = try hooks.optionalObject("on_stream")
         var mode = CheckManifest.StreamMode.off

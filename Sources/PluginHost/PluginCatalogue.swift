@@ -34,6 +34,12 @@ package final class PluginCatalogue: Sendable {
                 }
             }
             for provider in library.manifest.providers {
+                if let other = providers[provider.id] {
+                    refusals.append(
+                        PluginRefusal(
+                            file: library.directory, reason: "the provider \(provider.id) is taken by \(other.library.manifest.id)"))
+                    continue
+                }
                 providers[provider.id] = ProviderDescriptor(slug: provider.id, library: library, manifest: provider)
             }
         }

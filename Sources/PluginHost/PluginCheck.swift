@@ -23,7 +23,12 @@ package enum PluginCheck {
         var results: [Result] = []
         func note(_ name: String, _ problem: String?) { results.append(Result(name: name, passed: problem == nil, detail: problem ?? "")) }
         let services = HostServices(version: HostVersion.text, log: { _, _, _, _ in }, metrics: NoMetrics(), fetcher: NoFetcher())
-        let state = "/tmp/gatehouse-check-\(getpid())"
+        var template = Array("/tmp/gatehouse-check-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            note("a directory for the copy can be made", String(cString: strerror(errno)))
+            return results
+        }
+        let state = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let loader = PluginLoader(PluginLoader.Settings(stateDirectory: state), services: services)
         let manifest: PluginManifest
         do throws(PluginRefusal) { manifest = try loader.readManifest(directory) } catch {

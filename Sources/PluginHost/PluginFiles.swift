@@ -80,7 +80,8 @@ enum PluginFiles {
     /// Writes a new file that only this user can change, or keeps one with the same name: names are made from the content.
     static func writeOnce(_ bytes: Bytes, to path: String) throws(FileRefusal) {
         let temporary = path + ".\(getpid()).tmp"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o500)
+        unlink(temporary)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o500)
         guard descriptor >= 0 else { throw FileRefusal("\(temporary) cannot be written: \(String(cString: strerror(errno)))") }
         var offset = 0
         while offset < bytes.count {

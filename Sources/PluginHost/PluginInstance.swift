@@ -44,9 +44,11 @@ package final class PluginInstance: @unchecked Sendable {
         nonisolated(unsafe) let pointer = pointer
         let library = library
         let host = host
-        ControlThread.run {
-            library.descriptor.pointee.destroy?(pointer)
-            host.free()
+        context.calls.whenNone {
+            ControlThread.run {
+                library.descriptor.pointee.destroy?(pointer)
+                host.free()
+            }
         }
     }
 
@@ -76,7 +78,7 @@ package final class PluginInstance: @unchecked Sendable {
         context.isCreating.withLock { $0 = false }
         guard let pointer else {
             let errors = context.configErrors.withLock { $0 }
-            host.free()
+            context.calls.whenNone { host.free() }
             throw PluginCreationError(
                 name: name,
                 errors: errors.isEmpty ? [PluginConfigError(pointer: "", message: "create() failed and gave no reason")] : errors)

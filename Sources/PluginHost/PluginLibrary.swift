@@ -26,11 +26,4 @@ package final class PluginLibrary: @unchecked Sendable {
         self.provider = provider
         self.auth = auth
     }
-
-    /// The same code under a manifest that was read again.
-    convenience init(manifest: PluginManifest, reusing library: PluginLibrary) {
-        self.init(
-            manifest: manifest, sha256: library.sha256, directory: library.directory, descriptor: library.descriptor,
-            hooks: library.hooks, provider: library.provider, auth: library.auth)
-    }
 }

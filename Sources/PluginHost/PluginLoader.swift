@@ -56,7 +56,9 @@ package struct PluginLoader {
         }
         try checkELF(bytes, libraryFile)
         if let library = known[directory], library.sha256 == digest {
-            return PluginLibrary(manifest: manifest, reusing: library)
+            // The manifest may have changed beside the same library: it is held against it again.
+            try checkDescriptor(library.descriptor, manifest, libraryFile)
+            return try tables(library.descriptor, manifest, digest, directory, libraryFile)
         }
         return try open(manifest, bytes, digest, directory, libraryFile)
     }
@@ -109,6 +111,11 @@ package struct PluginLoader {
         let copy = settings.stateDirectory + "/plugins/\(digest).so"
         do throws(FileRefusal) {
             try PluginFiles.makeDirectory(settings.stateDirectory + "/plugins")
+            for folder in [settings.stateDirectory, settings.stateDirectory + "/plugins"] {
+                do throws(FileRefusal) { try PluginFiles.checkDirectory(folder) } catch {
+                    throw FileRefusal("cannot be copied: the state directory \(folder) \(error.message)")
+                }
+            }
             if !PluginFiles.exists(copy) { try PluginFiles.writeOnce(bytes, to: copy) }
             // What is opened is what was checked: the copy is hashed again.
             let copied = try PluginFiles.read(copy, limit: Self.libraryLimit)
@@ -161,6 +168,29 @@ package struct PluginLoader {
         }
     }
 
+    /// A check whose hook is missing from the table would let everything pass unseen.
+    private func checkHooks(_ table: gh_hooks, _ manifest: PluginManifest, _ file: String) throws(PluginRefusal) {
+        for check in manifest.checks {
+            for hook in CheckManifest.HookName.allCases where check.hooks.contains(hook) {
+                let isThere =
+                    switch hook {
+                    case .request: table.on_request != nil
+                    case .response: table.on_response != nil
+                    // Whole answers are judged by on_response, streamed or not.
+                    case .stream where check.streamMode == .full: table.on_response != nil
+                    case .stream: table.on_stream != nil || check.streamMode == .off
+                    case .error: table.on_error != nil
+                    case .done: table.on_done != nil
+                    }
+                guard isThere else {
+                    throw PluginRefusal(
+                        file: file,
+                        reason: "plugin.json promises \(hook.rawValue) for the check \(check.id), but the table \(GH_INTERFACE_HOOKS) has none")
+                }
+            }
+        }
+    }
+
     private func tables(
         _ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ digest: String, _ directory: String, _ file: String
     ) throws(PluginRefusal) -> PluginLibrary {
@@ -177,9 +207,11 @@ package struct PluginLoader {
             return raw.assumingMemoryBound(to: Table.self)
         }
         let speaks = !manifest.providers.isEmpty || manifest.descriptions != nil
+        let hooks = try table(GH_INTERFACE_HOOKS, gh_hooks.self, isNeeded: !manifest.checks.isEmpty)
+        if let hooks { try checkHooks(hooks.pointee, manifest, file) }
         return PluginLibrary(
             manifest: manifest, sha256: digest, directory: directory, descriptor: descriptor,
-            hooks: try table(GH_INTERFACE_HOOKS, gh_hooks.self, isNeeded: !manifest.checks.isEmpty),
+            hooks: hooks,
             provider: try table(GH_INTERFACE_PROVIDER, gh_provider.self, isNeeded: speaks),
             auth: try table(GH_INTERFACE_AUTH, gh_auth.self, isNeeded: false))
     }

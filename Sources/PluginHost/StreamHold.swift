@@ -3,7 +3,8 @@
 // was seen.
 //
 // Texts are joined per segment: the content, the reasoning and each tool call's arguments of each choice. An edit may span many
-// events: its text goes into the first that it touches, the others lose what was replaced.
+// events: its text goes into the first that it touches, the others lose what was replaced. Windows are the same however the
+// stream was cut on its way here: events are looked at one by one, each when the windows before it are settled.
 
 package import Core
 package import Wire
@@ -22,6 +23,24 @@ package struct StreamHold {
         var pieces: [Piece]
     }
 
+    private struct TextEdit {
+        var range: Range<Int>
+        var text: Bytes
+        /// An insertion at a window's beginning goes out with what follows it: what precedes it may have left.
+        var leadsIn: Bool
+
+        /// True when it changes something of the piece at `place`.
+        func belongs(to place: Range<Int>) -> Bool {
+            guard range.isEmpty else { return range.overlaps(place) }
+            return leadsIn ? place.contains(range.lowerBound) : place.lowerBound < range.lowerBound && range.lowerBound <= place.upperBound
+        }
+
+        /// True when it changes nothing from `offset` on.
+        func isOver(at offset: Int) -> Bool {
+            range.upperBound < offset || (range.upperBound == offset && !leadsIn)
+        }
+    }
+
     private struct Text {
         var segment: PresentedSegment
         /// Not yet released; its first byte is at `base`.
@@ -29,7 +48,7 @@ package struct StreamHold {
         var base = 0
         /// Presented up to here.
         var seen = 0
-        var edits: [(range: Range<Int>, text: Bytes)] = []
+        var edits: [TextEdit] = []
         var isFinished = false
         var isLastPresented = false
 
@@ -41,6 +60,9 @@ package struct StreamHold {
     private let windowBytes: Int
     private let overlapBytes: Int
     private let kinds: Set<Segment.Kind>
+    /// Taken, not yet looked at.
+    private var incoming: ArraySlice<SSEEvent> = []
+    private var hasEnded = false
     private var held: [HeldEvent] = []
     private var texts: [StreamKey: Text] = [:]
     private var order: [StreamKey] = []
@@ -54,13 +76,18 @@ package struct StreamHold {
         kinds = check.segments
     }
 
-    package var isEmpty: Bool { held.isEmpty }
+    package var isEmpty: Bool { held.isEmpty && incoming.isEmpty }
 
     /// Bytes of text waiting.
     package var heldBytes: Int { texts.values.reduce(0) { $0 + $1.pending.count } }
 
     /// Takes the next event of the stream.
-    package mutating func take(_ event: SSEEvent) {
+    package mutating func take(_ event: SSEEvent) { incoming.append(event) }
+
+    /// The stream has ended.
+    package mutating func finish() { hasEnded = true }
+
+    private mutating func look(at event: SSEEvent) {
         let chunk = ChunkText(endpoint: endpoint, event: event)
         var pieces: [Piece] = []
         for (index, delta) in chunk.deltas.enumerated() where kinds.isEmpty || kinds.contains(delta.key.kind) {
@@ -69,6 +96,10 @@ package struct StreamHold {
             if texts[delta.key] == nil {
                 texts[delta.key] = Text(segment: PresentedSegment(delta.segment, in: chunk.data))
                 order.append(delta.key)
+            } else if texts[delta.key]?.isLastPresented ?? false {
+                // More of what was said to be finished.
+                texts[delta.key]?.isFinished = false
+                texts[delta.key]?.isLastPresented = false
             }
             let start = texts[delta.key]?.end ?? 0
             withExtendedLifetime(text) { texts[delta.key]?.pending.append(contentsOf: text.buffer) }
@@ -81,15 +112,26 @@ package struct StreamHold {
         if chunk.isEnd { finish { _ in true } }
     }
 
-    /// The stream has ended.
-    package mutating func finish() { finish { _ in true } }
-
     private mutating func finish(_ matches: (StreamKey) -> Bool) {
         for key in order where matches(key) { texts[key]?.isFinished = true }
     }
 
     /// The next window to present, if any is due. Settle it before asking again.
     package mutating func nextWindow() -> (key: StreamKey, window: StreamWindow)? {
+        while true {
+            if let due = dueWindow() { return due }
+            if let event = incoming.popFirst() {
+                look(at: event)
+            } else if hasEnded {
+                hasEnded = false
+                finish { _ in true }
+            } else {
+                return nil
+            }
+        }
+    }
+
+    private func dueWindow() -> (key: StreamKey, window: StreamWindow)? {
         for key in order {
             guard let text = texts[key] else { continue }
             let fresh = text.end - text.seen
@@ -113,14 +155,15 @@ package struct StreamHold {
         _ key: StreamKey, _ window: StreamWindow, releasedTo: Int, edits: [HookExchange.Edit]
     ) -> Bool {
         guard var text = texts[key] else { return true }
-        let most = max(windowBytes, overlapBytes)
+        let most = max(mode == .event ? window.text.count - window.freshFrom : windowBytes, overlapBytes)
         var released = window.isLast ? window.text.count : min(max(releasedTo, 0), window.text.count)
         for edit in edits { released = max(released, edit.range.upperBound) }
         let isClamped = window.text.count - released > most
         if isClamped { released = window.text.count - most }
         released = UTF8Check.boundary(window.text.buffer, at: released)
         for edit in edits {
-            text.edits.append((text.base + edit.range.lowerBound..<text.base + edit.range.upperBound, edit.text))
+            let range = text.base + edit.range.lowerBound..<text.base + edit.range.upperBound
+            text.edits.append(TextEdit(range: range, text: edit.text, leadsIn: edit.range.isEmpty && edit.range.lowerBound == 0))
         }
         text.seen = text.base + window.text.count
         text.pending.removeFirst(released)
@@ -137,13 +180,24 @@ package struct StreamHold {
         guard count > 0 else { return [] }
         let leaving = held.prefix(count).map { edited($0) }
         held.removeFirst(count)
+        forgetEdits()
         return leaving
+    }
+
+    /// Drops the edits of what has left.
+    private mutating func forgetEdits() {
+        for key in order {
+            guard let text = texts[key], !text.edits.isEmpty else { continue }
+            let first = held.lazy.flatMap(\.pieces).first { $0.key == key }
+            texts[key]?.edits.removeAll { $0.isOver(at: first?.range.lowerBound ?? text.end) }
+        }
     }
 
     /// Everything that is held, unseen: for a policy that lets the stream go on.
     package mutating func releaseAll() -> [SSEEvent] {
-        let all = held.map(\.event)
+        let all = held.map(\.event) + incoming
         held = []
+        incoming = []
         return all
     }
 
@@ -161,19 +215,13 @@ package struct StreamHold {
     }
 
     /// The text of one piece after all edits that touch it; nil when none does.
-    private func apply(_ edits: [(range: Range<Int>, text: Bytes)], to text: Bytes, at place: Range<Int>) -> Bytes? {
+    private func apply(_ edits: [TextEdit], to text: Bytes, at place: Range<Int>) -> Bytes? {
         var splices = Splices()
-        for (range, replacement) in edits {
-            let isInsertion = range.isEmpty
-            let belongs =
-                isInsertion
-                ? (range.lowerBound == 0 ? place.lowerBound == 0 : place.lowerBound < range.lowerBound && range.lowerBound <= place.upperBound)
-                : range.overlaps(place)
-            guard belongs else { continue }
-            let local = range.clamped(to: place)
-            let carriesText = isInsertion || range.lowerBound >= place.lowerBound
+        for edit in edits where edit.belongs(to: place) {
+            let local = edit.range.clamped(to: place)
+            let carriesText = edit.range.lowerBound >= place.lowerBound
             splices.replace(
-                (local.lowerBound - place.lowerBound)..<(local.upperBound - place.lowerBound), with: carriesText ? replacement.array : [])
+                (local.lowerBound - place.lowerBound)..<(local.upperBound - place.lowerBound), with: carriesText ? edit.text.array : [])
         }
         return splices.isEmpty ? nil : splices.apply(to: text)
     }

@@ -230,6 +230,8 @@ package final class Transfer: Timed {
             return
         }
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")), head.headers.count < 256 else { return }
+        // A control character might be a line's end to whoever reads it next: such a header is not passed on.
+        if line.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) { return }
         var start = colon + 1
         while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
         while end > start, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }

@@ -1,5 +1,5 @@
-// AnswerFacts: what the gateway wants to know of an answer, whether it comes whole or as one event of a stream. One pass, nothing
-// copied but the words that were asked for.
+// AnswerFacts: what the gateway wants to know of an answer, whether it comes whole or as one event of a stream. One
+// pass, nothing copied but the words that were asked for.
 
 package import Core
 
@@ -31,7 +31,9 @@ package struct AnswerFacts: Sendable, Equatable {
     }
 
     /// `isInside`: in the `message` of message_start or the `delta` of message_delta.
-    private mutating func read(_ reader: inout JSONReader, _ buffer: UnsafeRawBufferPointer, isInside: Bool) throws(JSONError) {
+    private mutating func read(_ reader: inout JSONReader, _ buffer: UnsafeRawBufferPointer, isInside: Bool)
+        throws(JSONError)
+    {
         try reader.enterObject()
         var first = true
         while let key = try reader.nextKey(first: first) {
@@ -75,7 +77,9 @@ package struct AnswerFacts: Sendable, Equatable {
             while let key = try reader.nextKey(first: isFirstKey) {
                 isFirstKey = false
                 let value = try reader.skipValue()
-                if finishReason == nil, buffer.rawEquals(key, "finish_reason"), buffer[value.lowerBound] == UInt8(ascii: "\"") {
+                if finishReason == nil, buffer.rawEquals(key, "finish_reason"),
+                    buffer[value.lowerBound] == UInt8(ascii: "\"")
+                {
                     finishReason = buffer.decodedString(value.lowerBound + 1..<value.upperBound - 1)
                 }
             }

@@ -1,8 +1,10 @@
-// CanonicalPath: the one spelling of a request target, on which everything that guards a path decides and which goes upstream.
+// CanonicalPath: the one spelling of a request target, on which everything that guards a path decides and which goes
+// upstream.
 //
-// Whatever a server behind the gateway might read as the same path has to be the same here, or be refused: letters, digits and
-// -._~ are decoded (RFC 3986, 6.2.2.2), other escapes are put in upper case, "//" and dot segments are resolved, a trailing slash
-// goes. An escaped slash, a backslash, a control character or NUL in any spelling is refused: servers disagree about them.
+// Whatever a server behind the gateway might read as the same path has to be the same here, or be refused: letters,
+// digits and -._~ are decoded (RFC 3986, 6.2.2.2), other escapes are put in upper case, "//" and dot segments are
+// resolved, a trailing slash goes. An escaped slash, a backslash, a control character or NUL in any spelling is
+// refused: servers disagree about them.
 
 package import Core
 
@@ -16,7 +18,8 @@ package struct CanonicalPath: Sendable, Equatable {
 
     package var segments: [Substring] { path.split(separator: "/") }
 
-    /// `target` as it stands in the request line: "/path?query", or with scheme and authority in front (RFC 9112, 3.2.2).
+    /// `target` as it stands in the request line: "/path?query", or with scheme and authority in front (RFC 9112,
+    /// 3.2.2).
     package init(target: String) throws(GatewayError) {
         if let known = Self.common(target) {
             path = known
@@ -54,7 +57,8 @@ package struct CanonicalPath: Sendable, Equatable {
     }
 
     private static func refused(_ reason: String) -> GatewayError {
-        GatewayError(.invalidRequest, status: 400, "the request target is not acceptable: \(reason)", code: "invalid_path")
+        GatewayError(
+            .invalidRequest, status: 400, "the request target is not acceptable: \(reason)", code: "invalid_path")
     }
 
     /// The path and query of an absolute-form target.
@@ -80,7 +84,9 @@ package struct CanonicalPath: Sendable, Equatable {
             // A server that cuts parameters off a segment (";x") would see a dot segment.
             let name = segment.prefix { $0 != UInt8(ascii: ";") }
             let dots = name.allSatisfy { $0 == UInt8(ascii: ".") } ? name.count : 0
-            if (dots == 1 || dots == 2), name.count < segment.count { throw refused("it has a dot segment with parameters") }
+            if dots == 1 || dots == 2, name.count < segment.count {
+                throw refused("it has a dot segment with parameters")
+            }
             switch dots {
             case 1: break
             case 2: _ = segments.popLast()
@@ -99,7 +105,9 @@ package struct CanonicalPath: Sendable, Equatable {
                 try append(byte, isEscaped: false, to: &output)
                 continue
             }
-            guard let high = bytes.next().flatMap(JSONString.hexValue), let low = bytes.next().flatMap(JSONString.hexValue) else {
+            guard let high = bytes.next().flatMap(JSONString.hexValue),
+                let low = bytes.next().flatMap(JSONString.hexValue)
+            else {
                 throw refused("it has a percent sign that two hexadecimal digits do not follow")
             }
             try append(UInt8(high << 4 | low), isEscaped: true, to: &output)
@@ -109,15 +117,18 @@ package struct CanonicalPath: Sendable, Equatable {
 
     private static func append(_ byte: UInt8, isEscaped: Bool, to output: inout [UInt8]) throws(GatewayError) {
         switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
             output.append(byte)
         case UInt8(ascii: "/"): throw refused("it has an escaped slash")
         case UInt8(ascii: "\\"): throw refused("it has a backslash")
         case 0..<0x20, 0x7F: throw refused("it has a control character")
         case 0x80... where !isEscaped: throw refused("it has a character outside of ASCII that is not escaped")
         case UInt8(ascii: "#") where !isEscaped: throw refused("it has a fragment")
-        case UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "("), UInt8(ascii: ")"),
-            UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "="), UInt8(ascii: ":"),
+        case UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "("),
+            UInt8(ascii: ")"),
+            UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "="),
+            UInt8(ascii: ":"),
             UInt8(ascii: "@"):
             // Reserved ones may mean something else when escaped: both spellings stay.
             if isEscaped { appendEscape(of: byte, to: &output) } else { output.append(byte) }
@@ -133,14 +144,16 @@ package struct CanonicalPath: Sendable, Equatable {
     /// /v1/proxy/x is the older spelling of /v1/x, and nothing else: a guard on /v1/chat/completions holds for both.
     private static func withoutProxyPrefix(_ segments: [[UInt8]]) -> (String, Bool) {
         var segments = segments
-        let isPrefixed = segments.count > 2 && segments[0].elementsEqual("v1".utf8) && segments[1].elementsEqual("proxy".utf8)
+        let isPrefixed =
+            segments.count > 2 && segments[0].elementsEqual("v1".utf8) && segments[1].elementsEqual("proxy".utf8)
         if isPrefixed { segments.remove(at: 1) }
         let text = segments.isEmpty ? [UInt8(ascii: "/")] : segments.flatMap { [UInt8(ascii: "/")] + $0 }
         return (String(decoding: text, as: UTF8.self), isPrefixed)
     }
 
-    /// The path as the most forgiving server might read it: in lower case, parameters cut off, escapes worked off to the last.
-    /// Two paths of one skeleton may be one path to somebody, so only the plain spelling may name something that is guarded.
+    /// The path as the most forgiving server might read it: in lower case, parameters cut off, escapes worked off to
+    /// the last. Two paths of one skeleton may be one path to somebody, so only the plain spelling may name something
+    /// that is guarded.
     package var skeleton: String {
         var output: [UInt8] = []
         for segment in segments {
@@ -161,7 +174,8 @@ package struct CanonicalPath: Sendable, Equatable {
         var output: [UInt8] = []
         var index = 0
         while index < bytes.count {
-            if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = JSONString.hexValue(bytes[index + 1]),
+            if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count,
+                let high = JSONString.hexValue(bytes[index + 1]),
                 let low = JSONString.hexValue(bytes[index + 2])
             {
                 output.append(UInt8(high << 4 | low))

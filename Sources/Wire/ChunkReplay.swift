@@ -1,4 +1,5 @@
-// ChunkReplay: a chat or text completion as chunks, as OpenAI sends them: a role, pieces of text, tool calls, the reason to finish.
+// ChunkReplay: a chat or text completion as chunks, as OpenAI sends them: a role, pieces of text, tool calls, the
+// reason to finish.
 
 import Core
 
@@ -54,18 +55,22 @@ struct ChunkReplay {
             }
         }
         // Reasoning comes before the text that it led to, whatever its name.
-        for member in message.members where !buffer.rawEquals(member.key, "content") && !buffer.rawEquals(member.key, "role") {
+        for member in message.members
+        where !buffer.rawEquals(member.key, "content") && !buffer.rawEquals(member.key, "role") {
             texts(member, index)
         }
         for member in message.members where buffer.rawEquals(member.key, "content") { texts(member, index) }
         if let calls = message.value("tool_calls") {
-            for (place, element) in message.elements(calls).enumerated() { toolCall(RawObject(buffer, element), index, place) }
+            for (place, element) in message.elements(calls).enumerated() {
+                toolCall(RawObject(buffer, element), index, place)
+            }
         }
         if let call = message.object("function_call") { functionCall(call, index) }
     }
 
     private static func isReplayed(_ message: RawObject, _ key: Range<Int>) -> Bool {
-        for name in ["role", "content", "tool_calls", "function_call"] as [StaticString] where message.buffer.rawEquals(key, name) {
+        for name in ["role", "content", "tool_calls", "function_call"] as [StaticString]
+        where message.buffer.rawEquals(key, name) {
             return true
         }
         return false
@@ -172,7 +177,9 @@ struct ChunkReplay {
     }
 
     private static func isLeftOut(_ buffer: UnsafeRawBufferPointer, _ key: Range<Int>) -> Bool {
-        for name in ["object", "choices", "usage", "hook_results"] as [StaticString] where buffer.rawEquals(key, name) { return true }
+        for name in ["object", "choices", "usage", "hook_results"] as [StaticString] where buffer.rawEquals(key, name) {
+            return true
+        }
         return false
     }
 
@@ -199,7 +206,8 @@ struct ChunkReplay {
 
     private mutating func finishChunk(_ choice: RawObject, _ index: Int) {
         var writer = head()
-        writer.text(isChat ? "\"choices\":[{\"index\":\(index),\"delta\":{}" : "\"choices\":[{\"text\":\"\",\"index\":\(index)")
+        writer.text(
+            isChat ? "\"choices\":[{\"index\":\(index),\"delta\":{}" : "\"choices\":[{\"text\":\"\",\"index\":\(index)")
         for member in choice.members where !Self.isAnswered(answer.buffer, member.key) {
             writer.literal(",")
             writer.member(member)
@@ -208,7 +216,9 @@ struct ChunkReplay {
     }
 
     private static func isAnswered(_ buffer: UnsafeRawBufferPointer, _ key: Range<Int>) -> Bool {
-        for name in ["index", "message", "text", "delta"] as [StaticString] where buffer.rawEquals(key, name) { return true }
+        for name in ["index", "message", "text", "delta"] as [StaticString] where buffer.rawEquals(key, name) {
+            return true
+        }
         return false
     }
 }

@@ -1,5 +1,5 @@
-// ChunkText: the pieces of text in one event of a stream, by the text that they continue. Guards join the pieces of each text and
-// give back what may go on; the event keeps everything else as it came.
+// ChunkText: the pieces of text in one event of a stream, by the text that they continue. Guards join the pieces of
+// each text and give back what may go on; the event keeps everything else as it came.
 
 package import Core
 
@@ -7,8 +7,8 @@ package import Core
 package struct StreamKey: Sendable, Hashable {
     package var choice: Int
     package var kind: Segment.Kind
-    /// Tells apart what a choice has several of. On Messages the content block's index; of tool calls their index; else a number
-    /// for the member's name.
+    /// Tells apart what a choice has several of. On Messages the content block's index; of tool calls their index; else
+    /// a number for the member's name.
     package var part: UInt32
 
     package init(choice: Int, kind: Segment.Kind, part: UInt32) {
@@ -26,8 +26,8 @@ package struct StreamKey: Sendable, Hashable {
 package struct ChunkText: Sendable {
     package struct Delta: Sendable {
         package let key: StreamKey
-        /// As hooks see it: the pointer is the text's place in the whole answer, `textRange` this piece's place in the event. On
-        /// Messages the tool's name is known to `content_block_start` only.
+        /// As hooks see it: the pointer is the text's place in the whole answer, `textRange` this piece's place in the
+        /// event. On Messages the tool's name is known to `content_block_start` only.
         package let segment: Segment
         package var range: Range<Int> { segment.textRange }
         package var isEscaped: Bool { segment.isEscaped }
@@ -61,8 +61,8 @@ package struct ChunkText: Sendable {
 
     package func text(of delta: Delta) -> Bytes { SegmentTable.text(of: delta.segment, in: data) }
 
-    /// The event's data with other texts for its deltas, one for each; nil leaves one as it is. All other bytes stay, but for log
-    /// probabilities, which repeat the text that was replaced.
+    /// The event's data with other texts for its deltas, one for each; nil leaves one as it is. All other bytes stay,
+    /// but for log probabilities, which repeat the text that was replaced.
     package func replacing(_ texts: [Bytes?]) -> Bytes {
         var splices = Splices()
         var shadows: Set<Range<Int>> = []

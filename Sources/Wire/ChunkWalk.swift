@@ -1,4 +1,5 @@
-// ChunkWalk: finds the text in one event, in one pass. A member that it does not know is a text, too: nothing passes unseen.
+// ChunkWalk: finds the text in one event, in one pass. A member that it does not know is a text, too: nothing passes
+// unseen.
 
 import Core
 
@@ -11,6 +12,8 @@ struct ChunkWalk {
 
     private var choice = 0
     private var shadow: Range<Int>?
+    /// Values around the one being walked for its strings.
+    private var depth = 0
 
     /// Parts of keys for texts of one kind that are not told apart by an index.
     private enum Part {
@@ -155,7 +158,9 @@ struct ChunkWalk {
                         try walk.called(&reader, UInt32(truncatingIfNeeded: index), path + "/\(index)/function")
                     } else if buffer.rawEquals(key, "custom") {
                         try walk.called(&reader, UInt32(truncatingIfNeeded: index), path + "/\(index)/custom")
-                    } else if buffer.rawEquals(key, "index") || buffer.rawEquals(key, "id") || buffer.rawEquals(key, "type") {
+                    } else if buffer.rawEquals(key, "index") || buffer.rawEquals(key, "id")
+                        || buffer.rawEquals(key, "type")
+                    {
                         try reader.skipValue()
                     } else {
                         try walk.unknown(&reader, key, path + "/\(index)")
@@ -176,7 +181,9 @@ struct ChunkWalk {
             if buffer.rawEquals(key, "name") {
                 try reader.skipValue()
             } else if buffer.rawEquals(key, "arguments") || buffer.rawEquals(key, "input") {
-                try walk.text(&reader, .toolArguments, part, path + (buffer.rawEquals(key, "input") ? "/input" : "/arguments"), name: name)
+                try walk.text(
+                    &reader, .toolArguments, part, path + (buffer.rawEquals(key, "input") ? "/input" : "/arguments"),
+                    name: name)
             } else {
                 try walk.unknown(&reader, key, path)
             }
@@ -280,7 +287,11 @@ struct ChunkWalk {
     private mutating func startedMessage(_ reader: inout JSONReader) throws(JSONError) {
         try members(&reader) { (walk, reader, key) throws(JSONError) in
             guard walk.buffer.rawEquals(key, "content"), reader.current == UInt8(ascii: "[") else {
-                if walk.isSetting(key) || walk.isChoiceSetting(key) { try reader.skipValue() } else { try walk.settings(&reader, key) }
+                if walk.isSetting(key) || walk.isChoiceSetting(key) {
+                    try reader.skipValue()
+                } else {
+                    try walk.settings(&reader, key)
+                }
                 return
             }
             try reader.enterArray()
@@ -298,7 +309,9 @@ struct ChunkWalk {
     }
 
     /// A content block at its start, or its delta.
-    private mutating func block(_ reader: inout JSONReader, _ part: UInt32, _ path: String, name: String?) throws(JSONError) {
+    private mutating func block(_ reader: inout JSONReader, _ part: UInt32, _ path: String, name: String?)
+        throws(JSONError)
+    {
         try members(&reader) { (walk, reader, key) throws(JSONError) in
             let buffer = walk.buffer
             if buffer.rawEquals(key, "text") {
@@ -314,7 +327,7 @@ struct ChunkWalk {
             } else if walk.isBlockSetting(key) {
                 try reader.skipValue()
             } else {
-                try walk.leaves(&reader, .other, part, path, name: nil)
+                try walk.leaves(&reader, .other, part, walk.pointer(path, key), name: nil)
             }
         }
     }
@@ -323,7 +336,8 @@ struct ChunkWalk {
 
     private func isSetting(_ key: Range<Int>) -> Bool {
         for name in [
-            "id", "object", "created", "model", "system_fingerprint", "service_tier", "usage", "obfuscation", "provider", "metadata",
+            "id", "object", "created", "model", "system_fingerprint", "service_tier", "usage", "obfuscation",
+            "provider", "metadata",
             "hook_results", "type", "index", "role", "prompt_filter_results",
         ] as [StaticString] where buffer.rawEquals(key, name) {
             return true
@@ -333,7 +347,8 @@ struct ChunkWalk {
 
     private func isChoiceSetting(_ key: Range<Int>) -> Bool {
         for name in [
-            "content_filter_results", "content_filter_offsets", "native_finish_reason", "stop_reason", "stop_sequence", "matched_stop",
+            "content_filter_results", "content_filter_offsets", "native_finish_reason", "stop_reason", "stop_sequence",
+            "matched_stop",
             "token_ids", "container", "context_management",
         ] as [StaticString] where buffer.rawEquals(key, name) {
             return true
@@ -342,15 +357,16 @@ struct ChunkWalk {
     }
 
     private func isBlockSetting(_ key: Range<Int>) -> Bool {
-        for name in ["type", "id", "name", "tool_use_id", "server_name", "signature", "data", "caller"] as [StaticString]
+        for name in ["type", "id", "name", "tool_use_id", "server_name", "signature", "data", "caller"]
+            as [StaticString]
         where buffer.rawEquals(key, name) {
             return true
         }
         return false
     }
 
-    /// An unknown member outside of the delta: words are taken for keywords and ids, everything longer for text. Texts of words
-    /// would hold a stream back to its end.
+    /// An unknown member outside of the delta: words are taken for keywords and ids, everything longer for text. Texts
+    /// of words would hold a stream back to its end.
     private mutating func settings(_ reader: inout JSONReader, _ key: Range<Int>) throws(JSONError) {
         let first = deltas.count
         try leaves(&reader, .other, number(of: key), pointer("", key), name: nil)
@@ -371,7 +387,8 @@ struct ChunkWalk {
     // MARK: Noting
 
     private mutating func text(
-        _ reader: inout JSONReader, _ kind: Segment.Kind, _ part: UInt32, _ path: @autoclosure () -> String, name: String? = nil
+        _ reader: inout JSONReader, _ kind: Segment.Kind, _ part: UInt32, _ path: @autoclosure () -> String,
+        name: String? = nil
     ) throws(JSONError) {
         guard reader.current == UInt8(ascii: "\"") else {
             return try leaves(&reader, kind == .toolArguments ? kind : .other, part, path(), name: name)
@@ -382,6 +399,9 @@ struct ChunkWalk {
     private mutating func leaves(
         _ reader: inout JSONReader, _ kind: Segment.Kind, _ part: UInt32, _ path: String, name: String?
     ) throws(JSONError) {
+        guard depth < JSONReader.maximumDepth else { throw JSONError("nested too deep", at: reader.at) }
+        depth += 1
+        defer { depth -= 1 }
         switch reader.current {
         case UInt8(ascii: "\""): note(try reader.skipString(), kind, part, path, name)
         case UInt8(ascii: "{"):
@@ -403,11 +423,14 @@ struct ChunkWalk {
         }
     }
 
-    private mutating func note(_ range: Range<Int>, _ kind: Segment.Kind, _ part: UInt32, _ path: String, _ name: String?) {
+    private mutating func note(
+        _ range: Range<Int>, _ kind: Segment.Kind, _ part: UInt32, _ path: String, _ name: String?
+    ) {
         let key = StreamKey(choice: choice, kind: kind, part: part)
         let segment = Segment(
             kind: kind, role: .assistant, index: choice, id: key.segmentID, pointer: path, textRange: range,
-            isEscaped: JSONString.hasEscapes(UnsafeRawBufferPointer(rebasing: buffer[range])), name: name, shadow: shadow)
+            isEscaped: JSONString.hasEscapes(UnsafeRawBufferPointer(rebasing: buffer[range])), name: name,
+            shadow: shadow)
         deltas.append(ChunkText.Delta(key: key, segment: segment))
     }
 
@@ -438,7 +461,9 @@ struct ChunkWalk {
     }
 
     private func string(_ name: StaticString, ofObjectAt start: Int) -> String? {
-        guard let value = value(name, ofObjectAt: start), buffer[value.lowerBound] == UInt8(ascii: "\"") else { return nil }
+        guard let value = value(name, ofObjectAt: start), buffer[value.lowerBound] == UInt8(ascii: "\"") else {
+            return nil
+        }
         return buffer.decodedString(value.lowerBound + 1..<value.upperBound - 1)
     }
 

@@ -1,4 +1,5 @@
-// Endpoint: the API shapes that the gateway knows. Everything that depends on which one a request is for asks this value.
+// Endpoint: the API shapes that the gateway knows. Everything that depends on which one a request is for asks this
+// value.
 
 package enum Endpoint: String, Sendable, CaseIterable {
     case chatCompletions = "chat_completions"
@@ -9,7 +10,8 @@ package enum Endpoint: String, Sendable, CaseIterable {
     /// Any other path under /v1: relayed as it is, its body unread.
     case proxy
 
-    /// True when every text of its bodies can be found (SegmentTable). A guard that must see everything refuses the others.
+    /// True when every text of its bodies can be found (SegmentTable). A guard that must see everything refuses the
+    /// others.
     package var hasSegmentTable: Bool {
         switch self {
         case .chatCompletions, .completions, .embeddings, .messages: true

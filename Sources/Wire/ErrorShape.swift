@@ -1,5 +1,5 @@
-// ErrorShape: a GatewayError as its client can read it. Clients of OpenAI's API find `error`; those of Portkey's, where that has a
-// form of its own, find `status` and `message` beside it; those of Messages find theirs.
+// ErrorShape: a GatewayError as its client can read it. Clients of OpenAI's API find `error`; those of Portkey's, where
+// that has a form of its own, find `status` and `message` beside it; those of Messages find theirs.
 
 package import Core
 
@@ -34,7 +34,8 @@ package enum ErrorShape {
         return .object(object)
     }
 
-    /// Portkey answers these with `status` and `message`; what comes from providers, guards and time limits, with `error` alone.
+    /// Portkey answers these with `status` and `message`; what comes from providers, guards and time limits, with
+    /// `error` alone.
     private static func isGatewaysOwn(_ kind: GatewayError.Kind) -> Bool {
         switch kind {
         case .guardrailDenied, .upstreamError, .upstreamInvalid, .upstreamUnreachable, .timeout: false

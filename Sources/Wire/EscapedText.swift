@@ -1,5 +1,5 @@
-// EscapedText: what a JSON string says, with the place in its raw text of every byte. An edit by offsets of the decoded text finds
-// the raw bytes to replace; JSON inside of a string finds its own strings in the raw text.
+// EscapedText: what a JSON string says, with the place in its raw text of every byte. An edit by offsets of the decoded
+// text finds the raw bytes to replace; JSON inside of a string finds its own strings in the raw text.
 
 import Core
 
@@ -36,7 +36,9 @@ struct EscapedText {
     /// The length of the byte or the escape at `at`; two escapes that are one character are one.
     static func unitLength(_ raw: UnsafeRawBufferPointer, _ at: Int) -> Int {
         guard raw[at] == UInt8(ascii: "\\") else { return 1 }
-        guard at + 1 < raw.count, raw[at + 1] == UInt8(ascii: "u"), at + 6 <= raw.count else { return min(2, raw.count - at) }
+        guard at + 1 < raw.count, raw[at + 1] == UInt8(ascii: "u"), at + 6 <= raw.count else {
+            return min(2, raw.count - at)
+        }
         func unit(_ start: Int) -> UInt32 {
             var value: UInt32 = 0
             for index in start..<start + 4 { value = value << 4 | (JSONString.hexValue(raw[index]) ?? 0) }

@@ -55,9 +55,11 @@ struct MemberNames {
         return false
     }
 
-    /// True when a name has anything but small letters, digits and the like: only then can it be another name in disguise.
+    /// True when a name has anything but small letters, digits and the like: only then can it be another name in
+    /// disguise.
     static func isUnusual(_ buffer: UnsafeRawBufferPointer, _ key: Range<Int>) -> Bool {
-        for index in key where buffer[index] >= 0x80 || buffer[index] == UInt8(ascii: "\\") || (0x41...0x5A).contains(buffer[index]) {
+        for index in key
+        where buffer[index] >= 0x80 || buffer[index] == UInt8(ascii: "\\") || (0x41...0x5A).contains(buffer[index]) {
             return true
         }
         return false

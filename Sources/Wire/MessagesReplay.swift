@@ -40,7 +40,8 @@ struct MessagesReplay {
     }
 
     private static func comesLater(_ buffer: UnsafeRawBufferPointer, _ key: Range<Int>) -> Bool {
-        for name in ["content", "stop_reason", "stop_sequence", "hook_results"] as [StaticString] where buffer.rawEquals(key, name) {
+        for name in ["content", "stop_reason", "stop_sequence", "hook_results"] as [StaticString]
+        where buffer.rawEquals(key, name) {
             return true
         }
         return false
@@ -74,12 +75,15 @@ struct MessagesReplay {
         writer.literal("}}")
         events.append(SSEEvent(name: "content_block_start", data: writer.finish()))
         deltas(block, index, isToolUse: isToolUse)
-        events.append(SSEEvent(name: "content_block_stop", data: Bytes("{\"type\":\"content_block_stop\",\"index\":\(index)}")))
+        events.append(
+            SSEEvent(name: "content_block_stop", data: Bytes("{\"type\":\"content_block_stop\",\"index\":\(index)}")))
     }
 
     private static func isStreamed(_ buffer: UnsafeRawBufferPointer, _ key: Range<Int>, isToolUse: Bool) -> Bool {
         if isToolUse { return buffer.rawEquals(key, "input") }
-        for name in ["text", "thinking", "signature", "citations"] as [StaticString] where buffer.rawEquals(key, name) { return true }
+        for name in ["text", "thinking", "signature", "citations"] as [StaticString] where buffer.rawEquals(key, name) {
+            return true
+        }
         return false
     }
 
@@ -105,7 +109,9 @@ struct MessagesReplay {
             delta(index, "signature_delta", "signature", quoted: true, [UInt8](buffer[signature]))
         }
         if let text = block.rawString("text") {
-            for piece in StreamReplay.pieces(buffer, text) { delta(index, "text_delta", "text", quoted: true, [UInt8](buffer[piece])) }
+            for piece in StreamReplay.pieces(buffer, text) {
+                delta(index, "text_delta", "text", quoted: true, [UInt8](buffer[piece]))
+            }
         }
         if let citations = block.value("citations") {
             for citation in block.elements(citations) {
@@ -114,9 +120,12 @@ struct MessagesReplay {
         }
     }
 
-    private mutating func delta(_ index: Int, _ type: StaticString, _ member: StaticString, quoted: Bool, _ value: [UInt8]) {
+    private mutating func delta(
+        _ index: Int, _ type: StaticString, _ member: StaticString, quoted: Bool, _ value: [UInt8]
+    ) {
         var writer = RawWriter(answer.buffer)
-        writer.text("{\"type\":\"content_block_delta\",\"index\":\(index),\"delta\":{\"type\":\"\(type)\",\"\(member)\":")
+        writer.text(
+            "{\"type\":\"content_block_delta\",\"index\":\(index),\"delta\":{\"type\":\"\(type)\",\"\(member)\":")
         if quoted { writer.literal("\"") }
         writer.bytes(value)
         if quoted { writer.literal("\"") }

@@ -1,4 +1,5 @@
-// Metadata: what the client says about its request for routing and logging, in the x-portkey-metadata header and in the body.
+// Metadata: what the client says about its request for routing and logging, in the x-portkey-metadata header and in the
+// body.
 
 package import Core
 
@@ -16,15 +17,16 @@ package struct Metadata: Sendable {
         } catch let error {
             throw GatewayError(
                 .invalidRequest, status: 400,
-                "invalid metadata: the header x-portkey-metadata must be a JSON object, and it is not: \(error.reason) (at byte \(error.offset))",
+                "invalid metadata: the header x-portkey-metadata must be a JSON object, and it is not: "
+                    + "\(error.reason) (at byte \(error.offset))",
                 type: "invalid_request_error", code: "invalid_metadata", param: "x-portkey-metadata")
         }
     }
 
     package subscript(key: String) -> String? { pairs.first { $0.key == key }?.value }
 
-    /// The body's `metadata` under these: a key that is here stays, and only strings are taken. Anything else in the body's is the
-    /// provider's to judge.
+    /// The body's `metadata` under these: a key that is here stays, and only strings are taken. Anything else in the
+    /// body's is the provider's to judge.
     package mutating func fold(under body: RequestFields) {
         guard let raw = body.raw(.metadata) else { return }
         let others = withExtendedLifetime(raw) { (try? Self.read(raw.buffer, onlyStrings: true)) ?? [] }
@@ -45,7 +47,9 @@ package struct Metadata: Sendable {
             first = false
             let key = text.decodedString(range)
             let value = try reader.skipValue()
-            guard known.insert(key).inserted else { throw JSONError("duplicate member \"\(key)\"", at: range.lowerBound) }
+            guard known.insert(key).inserted else {
+                throw JSONError("duplicate member \"\(key)\"", at: range.lowerBound)
+            }
             if text[value.lowerBound] == UInt8(ascii: "\"") {
                 pairs.append((key, text.decodedString(value.lowerBound + 1..<value.upperBound - 1)))
             } else if !onlyStrings {

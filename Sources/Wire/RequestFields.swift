@@ -1,8 +1,9 @@
-// RequestFields: the one pass over a request body. It proves that all of it is JSON, and finds the members that the gateway reads.
+// RequestFields: the one pass over a request body. It proves that all of it is JSON, and finds the members that the
+// gateway reads.
 //
-// What the gateway and its guards read must be what the provider's parser will read. Parsers differ about a byte order mark, about
-// which of two members of one name counts, about names spelled with escapes, and some take names in any case: bodies that depend
-// on such a difference are refused.
+// What the gateway and its guards read must be what the provider's parser will read. Parsers differ about a byte order
+// mark, about which of two members of one name counts, about names spelled with escapes, and some take names in any
+// case: bodies that depend on such a difference are refused.
 
 package import Core
 
@@ -35,13 +36,16 @@ package struct RequestFields: Sendable {
     /// Checks `body`, all of it, and finds its members.
     package init(reading body: Bytes, for endpoint: Endpoint) throws(GatewayError) {
         self.body = body
-        guard !body.isEmpty else { throw Self.refused("the request body is empty: it must be a JSON object", code: "invalid_json") }
+        guard !body.isEmpty else {
+            throw Self.refused("the request body is empty: it must be a JSON object", code: "invalid_json")
+        }
         guard body.count < Int(UInt32.max) else {
             throw GatewayError(.payloadTooLarge, status: 413, "the request body is larger than 4 GiB")
         }
         let buffer = body.buffer
         if buffer[0] == 0xEF {
-            throw Self.refused("the request body starts with a byte order mark: send UTF-8 without one", code: "invalid_json")
+            throw Self.refused(
+                "the request body starts with a byte order mark: send UTF-8 without one", code: "invalid_json")
         }
         do throws(JSONError) {
             try find(in: buffer)
@@ -142,10 +146,13 @@ package struct RequestFields: Sendable {
             var reader = JSONReader(buffer, at: error.offset - 1)
             let name = (try? reader.skipString()).map { MemberNames.folded(buffer, $0) } ?? ""
             return switch violation {
-            case .duplicate: Self.refused("the request body has the member \"\(name)\" twice \(place)", param: name, code: "duplicate_member")
+            case .duplicate:
+                Self.refused(
+                    "the request body has the member \"\(name)\" twice \(place)", param: name, code: "duplicate_member")
             case .disguised:
                 Self.refused(
-                    "the name of the member \"\(name)\" must be spelled exactly so, without escapes \(place)", param: name,
+                    "the name of the member \"\(name)\" must be spelled exactly so, without escapes \(place)",
+                    param: name,
                     code: "disguised_member")
             }
         }
@@ -162,7 +169,8 @@ package struct RequestFields: Sendable {
     /// `starts`: the first bytes of the values that will do. null counts as absent where it is among them.
     @inline(__always)
     private func check(
-        _ member: Member, _ buffer: UnsafeRawBufferPointer, _ wanted: StaticString, _ start: UInt8, _ other: UInt8 = 0, _ third: UInt8 = 0
+        _ member: Member, _ buffer: UnsafeRawBufferPointer, _ wanted: StaticString, _ start: UInt8, _ other: UInt8 = 0,
+        _ third: UInt8 = 0
     ) throws(GatewayError) {
         guard let range = self[member] else { return }
         let byte = buffer[range.lowerBound]

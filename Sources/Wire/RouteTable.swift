@@ -1,4 +1,5 @@
-// RouteTable: what a method and a canonical path ask for. Only a table decides; nothing is guessed from prefixes but the proxy.
+// RouteTable: what a method and a canonical path ask for. Only a table decides; nothing is guessed from prefixes but
+// the proxy.
 
 package enum Recognised: Sendable, Equatable {
     /// One of the shapes that the gateway reads.
@@ -30,7 +31,9 @@ package enum RouteTable {
         }
         if text == "/v1/realtime" { return .realtime }
         let segments = path.segments
-        guard let version = segments.first, version == "v1" || version == "v1beta", segments.count > 1 else { return .notFound }
+        guard let version = segments.first, version == "v1" || version == "v1beta", segments.count > 1 else {
+            return .notFound
+        }
         if version == "v1" {
             let name = String(segments[1])
             if reserved.contains(name) { return .reserved(name) }
@@ -63,13 +66,15 @@ package enum RouteTable {
 
     /// Portkey's own resources (its spec's 1.3 to 1.5): /v1/<word> and everything below.
     package static let reserved: Set<String> = [
-        "admin", "analytics", "api-keys", "audit-logs", "collections", "configs", "feedback", "guardrails", "integrations", "labels",
-        "logs", "mcp-integrations", "mcp-servers", "model-configs", "partials", "policies", "prompts", "providers", "scim",
+        "admin", "analytics", "api-keys", "audit-logs", "collections", "configs", "feedback", "guardrails",
+        "integrations", "labels",
+        "logs", "mcp-integrations", "mcp-servers", "model-configs", "partials", "policies", "prompts", "providers",
+        "scim",
         "secret-references", "virtual-keys",
     ]
 
-    /// True for a path that is not one of the table's but that a forgiving server might read as one: "/v1/Chat/completions",
-    /// "/v1/messages;x". Relayed, it would walk around what guards the plain spelling.
+    /// True for a path that is not one of the table's but that a forgiving server might read as one:
+    /// "/v1/Chat/completions", "/v1/messages;x". Relayed, it would walk around what guards the plain spelling.
     private static func isDisguised(_ path: CanonicalPath) -> Bool {
         let skeleton = path.skeleton
         guard skeleton != path.path else { return false }

@@ -1,5 +1,5 @@
-// Segment: one piece of what a person or a model wrote, and where it stands in a body. It holds places, not text: the text is
-// cut out of the body when somebody asks (SegmentTable.text), and changed there (SegmentEdits).
+// Segment: one piece of what a person or a model wrote, and where it stands in a body. It holds places, not text: the
+// text is cut out of the body when somebody asks (SegmentTable.text), and changed there (SegmentEdits).
 
 package struct Segment: Sendable {
     /// The raw values are GH_SEGMENT_* of include/gatehouse/host.h.
@@ -54,7 +54,8 @@ package struct Segment: Sendable {
     package var mediaType: String?
     /// The tool's name, for tool kinds.
     package var name: String?
-    /// A value in the body that repeats the text token by token (`logprobs`): an edit makes it null, or it would still tell.
+    /// A value in the body that repeats the text token by token (`logprobs`): an edit makes it null, or it would still
+    /// tell.
     package var shadow: Range<Int>?
 
     package init(

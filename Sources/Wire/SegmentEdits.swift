@@ -1,5 +1,5 @@
-// SegmentEdits: changes of segments, by offsets of the text as it was presented, written back into the body. Bytes that no edit
-// touches stay as they are, down to the spelling of their escapes.
+// SegmentEdits: changes of segments, by offsets of the text as it was presented, written back into the body. Bytes that
+// no edit touches stay as they are, down to the spelling of their escapes.
 
 package import Core
 
@@ -15,8 +15,8 @@ package struct SegmentEdits: Sendable {
     package init() {}
     package var isEmpty: Bool { edits.isEmpty }
 
-    /// Replaces `range`, offsets of the segment's decoded text, which may not cut a character nor overlap another edit's. Edits
-    /// of read-only segments are ignored.
+    /// Replaces `range`, offsets of the segment's decoded text, which may not cut a character nor overlap another
+    /// edit's. Edits of read-only segments are ignored.
     package mutating func replace(_ range: Range<Int>, of segment: Segment, with text: Bytes) {
         guard segment.flags & Segment.Flags.readOnly == 0 else { return }
         edits.append(Edit(range: range, segment: segment, text: text))
@@ -28,7 +28,9 @@ package struct SegmentEdits: Sendable {
         withExtendedLifetime(body) {
             // Edits of one segment share its decoding.
             let ordered = edits.enumerated().sorted {
-                ($0.element.segment.textRange.lowerBound, $0.offset) < ($1.element.segment.textRange.lowerBound, $1.offset)
+                ($0.element.segment.textRange.lowerBound, $0.offset) < (
+                    $1.element.segment.textRange.lowerBound, $1.offset
+                )
             }
             var known: (start: Int, map: TextMap)?
             var shadows: Set<Range<Int>> = []
@@ -39,8 +41,12 @@ package struct SegmentEdits: Sendable {
                 known = (start, map)
                 guard edit.range.lowerBound >= 0, edit.range.upperBound <= map.count else { continue }
                 let raw = map.rawRange(edit.range)
-                splices.replace(start + raw.lowerBound..<start + raw.upperBound, with: Self.escaped(edit.text, depth: edit.segment.depth))
-                if let shadow = edit.segment.shadow, shadows.insert(shadow).inserted { splices.replace(shadow, with: Array("null".utf8)) }
+                splices.replace(
+                    start + raw.lowerBound..<start + raw.upperBound,
+                    with: Self.escaped(edit.text, depth: edit.segment.depth))
+                if let shadow = edit.segment.shadow, shadows.insert(shadow).inserted {
+                    splices.replace(shadow, with: Array("null".utf8))
+                }
             }
         }
         return splices.apply(to: body)

@@ -1,11 +1,12 @@
-// SegmentTable: every member of the bodies that the gateway reads which carries text. The table is this file; SegmentWalk.swift
-// follows it, and Wire.docc/Segments.md says the same in words. A member that stands nowhere here is presented as `other`.
+// SegmentTable: every member of the bodies that the gateway reads which carries text. The table is this file;
+// SegmentWalk.swift follows it, and Wire.docc/Segments.md says the same in words. A member that stands nowhere here is
+// presented as `other`.
 
 package import Core
 
 package enum SegmentTable {
-    /// The segments of a request's body, in the order of the text. Throws 400 where an object that is walked has a member that
-    /// carries text twice, or one whose name another parser might read as such.
+    /// The segments of a request's body, in the order of the text. Throws 400 where an object that is walked has a
+    /// member that carries text twice, or one whose name another parser might read as such.
     package static func request(_ endpoint: Endpoint, _ body: Bytes) throws(GatewayError) -> [Segment] {
         guard let shape = requestShape(endpoint) else { return [] }
         return try withExtendedLifetime(body) { () throws(GatewayError) in
@@ -29,7 +30,9 @@ package enum SegmentTable {
         guard segment.isEscaped else { return raw }
         return withExtendedLifetime(raw) {
             var text = JSONString.decode(raw.buffer)
-            if segment.depth > 1, text.contains(UInt8(ascii: "\\")) { text = text.withUnsafeBytes { JSONString.decode($0) } }
+            if segment.depth > 1, text.contains(UInt8(ascii: "\\")) {
+                text = text.withUnsafeBytes { JSONString.decode($0) }
+            }
             return Bytes(text)
         }
     }
@@ -119,27 +122,33 @@ extension SegmentTable {
 
         case .chatRequest:
             return settings + [
-                Entry("messages", .list(.message)), Entry("tools", .list(.tool)), Entry("functions", .list(.declaredFunction)),
+                Entry("messages", .list(.message)), Entry("tools", .list(.tool)),
+                Entry("functions", .list(.declaredFunction)),
                 Entry("prediction", .object(.prediction)), Entry("response_format", .object(.responseFormat)),
                 Entry("stop", .leaves(.other)), Entry("tool_choice", .skip), Entry("function_call", .skip),
-                Entry("modalities", .word), Entry("verbosity", .word), Entry("reasoning_effort", .word), Entry("audio", .skip),
-                Entry("logit_bias", .skip), Entry("moderation", .skip), Entry("thinking", .skip), Entry("reasoning", .skip),
+                Entry("modalities", .word), Entry("verbosity", .word), Entry("reasoning_effort", .word),
+                Entry("audio", .skip),
+                Entry("logit_bias", .skip), Entry("moderation", .skip), Entry("thinking", .skip),
+                Entry("reasoning", .skip),
                 Entry("prompt_cache_options", .skip),
             ]
         case .completionRequest:
             return settings + [
-                Entry("prompt", .prompt), Entry("suffix", .text(.text)), Entry("stop", .leaves(.other)), Entry("logit_bias", .skip),
+                Entry("prompt", .prompt), Entry("suffix", .text(.text)), Entry("stop", .leaves(.other)),
+                Entry("logit_bias", .skip),
             ]
         case .embeddingRequest:
             return settings + [
-                Entry("input", .prompt), Entry("encoding_format", .word), Entry("input_type", .word), Entry("task", .word),
+                Entry("input", .prompt), Entry("encoding_format", .word), Entry("input_type", .word),
+                Entry("task", .word),
             ]
         case .messagesRequest:
             return settings + [
                 Entry("system", .instructions), Entry("messages", .list(.message)), Entry("tools", .list(.tool)),
                 Entry("stop_sequences", .leaves(.other)), Entry("output_config", .object(.outputConfig)),
                 Entry("output_format", .object(.responseFormat)), Entry("mcp_servers", .list(.serverOfTools)),
-                Entry("tool_choice", .skip), Entry("thinking", .skip), Entry("container", .skip), Entry("context_management", .skip),
+                Entry("tool_choice", .skip), Entry("thinking", .skip), Entry("container", .skip),
+                Entry("context_management", .skip),
                 Entry("betas", .skip), Entry("cache_control", .skip),
             ]
         case .prediction:
@@ -155,7 +164,8 @@ extension SegmentTable {
             return [Entry("effort", .word), Entry("format", .object(.responseFormat))]
         case .serverOfTools:
             return [
-                Entry("type", .word), Entry("name", .word), Entry("url", .text(.other)), Entry("authorization_token", .skip),
+                Entry("type", .word), Entry("name", .word), Entry("url", .text(.other)),
+                Entry("authorization_token", .skip),
                 Entry("tool_configuration", .skip),
             ]
 
@@ -163,22 +173,26 @@ extension SegmentTable {
 
         case .message:
             return [
-                Entry("role", .word), Entry("content", .content), Entry("name", .text(.other)), Entry("refusal", .text(.text)),
+                Entry("role", .word), Entry("content", .content), Entry("name", .text(.other)),
+                Entry("refusal", .text(.text)),
                 Entry("reasoning_content", .text(.reasoning)), Entry("reasoning", .text(.reasoning)),
                 Entry("thinking", .text(.reasoning)), Entry("reasoning_details", .list(.reasoningDetail)),
                 Entry("tool_calls", .list(.toolCall)), Entry("function_call", .object(.calledFunction)),
                 Entry("tool_call_id", .word), Entry("audio", .object(.audio)), Entry("annotations", .list(.annotation)),
-                Entry("content_blocks", .content), Entry("cache_control", .skip), Entry("id", .word), Entry("type", .word),
+                Entry("content_blocks", .content), Entry("cache_control", .skip), Entry("id", .word),
+                Entry("type", .word),
             ]
         case .part:
             return [
                 Entry("type", .word), Entry("id", .word), Entry("text", .text(.text)), Entry("refusal", .text(.text)),
                 Entry("thinking", .text(.reasoning)), Entry("reasoning", .text(.reasoning)), Entry("signature", .skip),
-                Entry("data", .data(.reasoning)), Entry("image_url", .object(.linkedImage)), Entry("video_url", .object(.linkedVideo)),
+                Entry("data", .data(.reasoning)), Entry("image_url", .object(.linkedImage)),
+                Entry("video_url", .object(.linkedVideo)),
                 Entry("input_audio", .object(.audio)), Entry("audio", .object(.audio)), Entry("file", .object(.file)),
                 Entry("source", .source), Entry("title", .text(.text)), Entry("context", .text(.text)),
                 Entry("citations", .list(.citation)), Entry("name", .word), Entry("input", .leaves(.toolArguments)),
-                Entry("content", .content), Entry("tool_use_id", .word), Entry("server_name", .word), Entry("file_id", .word),
+                Entry("content", .content), Entry("tool_use_id", .word), Entry("server_name", .word),
+                Entry("file_id", .word),
                 Entry("url", .text(.other)), Entry("encrypted_content", .skip), Entry("page_age", .word),
                 Entry("stdout", .text(.text)), Entry("stderr", .text(.text)), Entry("error_code", .word),
                 Entry("tool_name", .word), Entry("cache_control", .skip), Entry("prompt_cache_breakpoint", .skip),
@@ -202,12 +216,16 @@ extension SegmentTable {
         case .linkedVideo:
             return [Entry("url", .link(.file)), Entry("detail", .word)]
         case .audio:
-            return [Entry("id", .word), Entry("data", .data(.audio)), Entry("format", .word), Entry("transcript", .text(.text))]
+            return [
+                Entry("id", .word), Entry("data", .data(.audio)), Entry("format", .word),
+                Entry("transcript", .text(.text)),
+            ]
         case .file:
             return [Entry("file_id", .word), Entry("filename", .text(.other)), Entry("file_data", .link(.file))]
         case .source:
             return [
-                Entry("type", .word), Entry("media_type", .word), Entry("data", .data(.file)), Entry("url", .link(.file)),
+                Entry("type", .word), Entry("media_type", .word), Entry("data", .data(.file)),
+                Entry("url", .link(.file)),
                 Entry("file_id", .word), Entry("content", .content),
             ]
         case .citation:
@@ -224,9 +242,11 @@ extension SegmentTable {
 
         case .tool:
             return [
-                Entry("type", .word), Entry("function", .object(.declaredFunction)), Entry("custom", .object(.declaredFunction)),
+                Entry("type", .word), Entry("function", .object(.declaredFunction)),
+                Entry("custom", .object(.declaredFunction)),
                 Entry("name", .word), Entry("description", .text(.toolSchema)), Entry("parameters", .schema),
-                Entry("input_schema", .schema), Entry("input_examples", .leaves(.toolSchema)), Entry("cache_control", .skip),
+                Entry("input_schema", .schema), Entry("input_examples", .leaves(.toolSchema)),
+                Entry("cache_control", .skip),
             ]
         case .declaredFunction:
             return [
@@ -244,7 +264,8 @@ extension SegmentTable {
             return answered + [Entry("choices", .list(.choice)), Entry("prompt_filter_results", .skip)]
         case .choice:
             return [
-                Entry("index", .skip), Entry("finish_reason", .word), Entry("native_finish_reason", .word), Entry("stop_reason", .word),
+                Entry("index", .skip), Entry("finish_reason", .word), Entry("native_finish_reason", .word),
+                Entry("stop_reason", .word),
                 Entry("logprobs", .skip), Entry("message", .object(.message)), Entry("text", .text(.text)),
                 Entry("content_filter_results", .skip),
             ]
@@ -253,7 +274,8 @@ extension SegmentTable {
         case .messagesAnswer:
             return answered + [
                 Entry("type", .word), Entry("role", .word), Entry("content", .content), Entry("stop_reason", .word),
-                Entry("stop_sequence", .text(.other)), Entry("stop_details", .leaves(.other)), Entry("container", .skip),
+                Entry("stop_sequence", .text(.other)), Entry("stop_details", .leaves(.other)),
+                Entry("container", .skip),
                 Entry("context_management", .skip),
             ]
         }

@@ -1,5 +1,5 @@
-// SegmentWalk: follows the table over one body and notes what carries text. Each object's members are found first and then walked,
-// because what one of them says (the role, the tool's name) may stand behind another.
+// SegmentWalk: follows the table over one body and notes what carries text. Each object's members are found first and
+// then walked, because what one of them says (the role, the tool's name) may stand behind another.
 
 import Core
 
@@ -64,7 +64,8 @@ struct SegmentWalk {
             if let refusal { throw refusal }
             let (line, column) = error.position(in: buffer)
             throw GatewayError(
-                .invalidRequest, status: 400, "the request body is not valid JSON: \(error.reason) (line \(line), column \(column))",
+                .invalidRequest, status: 400,
+                "the request body is not valid JSON: \(error.reason) (line \(line), column \(column))",
                 type: "invalid_request_error", code: "invalid_json")
         }
     }
@@ -134,7 +135,9 @@ struct SegmentWalk {
 
     /// The entry of a name spelled with escapes. One that is a name only to parsers that ignore case is refused.
     private mutating func disguised(_ key: Range<Int>, _ entries: [SegmentTable.Entry]) throws(JSONError) -> Int {
-        for (index, entry) in entries.enumerated() where buffer.stringEquals(key, entry.name.description) { return index }
+        for (index, entry) in entries.enumerated() where buffer.stringEquals(key, entry.name.description) {
+            return index
+        }
         let folded = MemberNames.folded(buffer, key)
         guard let index = entries.firstIndex(where: { $0.name.description == folded }) else { return -1 }
         if case .skip = entries[index].rule { return -1 }
@@ -174,8 +177,9 @@ struct SegmentWalk {
             context.mediaType = string("format", range).map { $0 == "mp3" ? "audio/mpeg" : "audio/\($0)" }
         case .source:
             context.mediaType = string("media_type", range)
-            context.isPlainText = value("type", range).map { buffer.stringEquals($0.lowerBound + 1..<$0.upperBound - 1, "text") } ?? false
-        case .choice: context.shadow = value("logprobs", range).flatMap { buffer[$0.lowerBound] == UInt8(ascii: "{") ? $0 : nil }
+            context.isPlainText = string("type", range) == "text"
+        case .choice:
+            context.shadow = value("logprobs", range).flatMap { buffer[$0.lowerBound] == UInt8(ascii: "{") ? $0 : nil }
         default: break
         }
     }
@@ -214,7 +218,8 @@ struct SegmentWalk {
 
     // MARK: Values
 
-    private mutating func walk(_ value: Range<Int>, _ rule: Rule, _ shape: Shape, _ context: Context) throws(JSONError) {
+    private mutating func walk(_ value: Range<Int>, _ rule: Rule, _ shape: Shape, _ context: Context) throws(JSONError)
+    {
         let start = buffer[value.lowerBound]
         switch rule {
         case .skip: return
@@ -348,7 +353,8 @@ struct SegmentWalk {
         try leaves(&reader, kind, context)
     }
 
-    private mutating func leaves(_ reader: inout JSONReader, _ kind: Segment.Kind, _ context: Context) throws(JSONError) {
+    private mutating func leaves(_ reader: inout JSONReader, _ kind: Segment.Kind, _ context: Context) throws(JSONError)
+    {
         switch reader.current {
         case UInt8(ascii: "\""): note(try reader.skipString(), kind, context)
         case UInt8(ascii: "{"):
@@ -410,7 +416,8 @@ struct SegmentWalk {
 
     /// Members of a schema whose strings are keywords and names.
     private func isKeyword(_ key: Range<Int>) -> Bool {
-        for name in ["type", "format", "required", "$ref", "$schema", "$id", "$anchor"] as [StaticString] where buffer.rawEquals(key, name) {
+        for name in ["type", "format", "required", "$ref", "$schema", "$id", "$anchor"] as [StaticString]
+        where buffer.rawEquals(key, name) {
             return true
         }
         return false
@@ -430,7 +437,8 @@ struct SegmentWalk {
         let raw = inside(value)
         if raw.isEmpty { return }
         let inner = EscapedText(UnsafeRawBufferPointer(rebasing: buffer[raw]))
-        let isStructured = inner.bytes.first { $0 > 0x20 }.map { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") } ?? false
+        let isStructured =
+            inner.bytes.first { $0 > 0x20 }.map { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") } ?? false
         let leaves = isStructured ? inner.stringLeaves(below: path) : nil
         guard let leaves else { return note(raw, .toolArguments, context) }
         for leaf in leaves {
@@ -442,7 +450,8 @@ struct SegmentWalk {
     // MARK: Noting
 
     private mutating func note(
-        _ range: Range<Int>, _ kind: Segment.Kind, _ context: Context, flags: UInt32 = 0, depth: UInt8 = 1, mediaType: String? = nil,
+        _ range: Range<Int>, _ kind: Segment.Kind, _ context: Context, flags: UInt32 = 0, depth: UInt8 = 1,
+        mediaType: String? = nil,
         pointer: String? = nil
     ) {
         let isNamed = kind == .toolArguments || kind == .toolResult || kind == .toolSchema
@@ -483,7 +492,9 @@ struct SegmentWalk {
     /// True for what cannot hold a sentence: short, printable ASCII without spaces and escapes.
     static func isWord(_ buffer: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
         guard range.count <= maximumWordLength else { return false }
-        for index in range where buffer[index] <= 0x20 || buffer[index] >= 0x7F || buffer[index] == UInt8(ascii: "\\") { return false }
+        for index in range where buffer[index] <= 0x20 || buffer[index] >= 0x7F || buffer[index] == UInt8(ascii: "\\") {
+            return false
+        }
         return true
     }
 

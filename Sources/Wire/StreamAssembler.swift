@@ -1,5 +1,6 @@
-// StreamAssembler: the events of a stream put together to the answer that would have come unstreamed. The cache keeps it, and
-// guards that must see everything judge it, so what streams is in it: texts are joined, also those of members nobody here knows.
+// StreamAssembler: the events of a stream put together to the answer that would have come unstreamed. The cache keeps
+// it, and guards that must see everything judge it, so what streams is in it: texts are joined, also those of members
+// nobody here knows.
 
 package import Core
 
@@ -24,9 +25,14 @@ package struct StreamAssembler {
         withExtendedLifetime(event.data) {
             let buffer = event.data.buffer
             var reader = JSONReader(buffer)
-            guard let whole = try? reader.skipValue(), (try? reader.finish()) != nil, buffer[whole.lowerBound] == UInt8(ascii: "{")
+            guard let whole = try? reader.skipValue(), (try? reader.finish()) != nil,
+                buffer[whole.lowerBound] == UInt8(ascii: "{")
             else { return }
-            if endpoint == .messages { takeMessages(RawObject(buffer, whole)) } else { takeChunk(RawObject(buffer, whole)) }
+            if endpoint == .messages {
+                takeMessages(RawObject(buffer, whole))
+            } else {
+                takeChunk(RawObject(buffer, whole))
+            }
         }
     }
 
@@ -46,7 +52,10 @@ package struct StreamAssembler {
         for (key, value) in chunk.members {
             switch chunk.name(key) {
             case "choices": takeChoices(chunk, value)
-            case "object": answer.root.set("object", raw: endpoint == .chatCompletions ? Array("\"chat.completion\"".utf8) : chunk.bytes(value))
+            case "object":
+                answer.root.set(
+                    "object", raw: endpoint == .chatCompletions ? Array("\"chat.completion\"".utf8) : chunk.bytes(value)
+                )
             case "obfuscation": break
             case "error":
                 hasFailed = true
@@ -119,7 +128,9 @@ package struct StreamAssembler {
             if let delta = event.object("delta") {
                 for (key, value) in delta.members { answer.root.set(delta.name(key), raw: delta.bytes(value)) }
             }
-            if let usage = event.value("usage") { answer.root.child("usage", .object).replaceMembers(event.buffer, usage) }
+            if let usage = event.value("usage") {
+                answer.root.child("usage", .object).replaceMembers(event.buffer, usage)
+            }
         case "message_stop": isComplete = !hasFailed
         case "error":
             hasFailed = true
@@ -143,7 +154,8 @@ package struct StreamAssembler {
         }
     }
 
-    /// The pieces of a tool's input are JSON when they are complete. Broken off they stay a string, so that they are seen.
+    /// The pieces of a tool's input are JSON when they are complete. Broken off they stay a string, so that they are
+    /// seen.
     private static func closeInput(of block: TreeNode) {
         guard let raw = block.input, !raw.isEmpty else { return }
         block.input = nil

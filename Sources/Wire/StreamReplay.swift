@@ -1,5 +1,5 @@
-// StreamReplay: a whole answer as the events of a stream, for clients that asked for one when the answer came out of the cache or
-// from a provider that does not stream. Raw text is cut, never decoded.
+// StreamReplay: a whole answer as the events of a stream, for clients that asked for one when the answer came out of
+// the cache or from a provider that does not stream. Raw text is cut, never decoded.
 
 package import Core
 
@@ -16,12 +16,16 @@ package enum StreamReplay {
             let object = RawObject(buffer, whole)
             switch endpoint {
             case .chatCompletions, .completions:
-                guard let choices = object.value("choices"), buffer[choices.lowerBound] == UInt8(ascii: "[") else { return nil }
+                guard let choices = object.value("choices"), buffer[choices.lowerBound] == UInt8(ascii: "[") else {
+                    return nil
+                }
                 var replay = ChunkReplay(object, isChat: endpoint == .chatCompletions, includeUsage: includeUsage)
                 replay.choices(choices)
                 return replay.finish()
             case .messages:
-                guard let content = object.value("content"), buffer[content.lowerBound] == UInt8(ascii: "[") else { return nil }
+                guard let content = object.value("content"), buffer[content.lowerBound] == UInt8(ascii: "[") else {
+                    return nil
+                }
                 var replay = MessagesReplay(object)
                 replay.content(content)
                 return replay.finish()

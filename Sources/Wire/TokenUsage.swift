@@ -18,7 +18,8 @@ package struct TokenUsage: Sendable, Equatable {
     package var total: Int { max(statedTotal ?? 0, prompt + completion) }
 
     package init(
-        prompt: Int = 0, completion: Int = 0, total: Int? = nil, cachedPrompt: Int = 0, cacheCreation: Int = 0, reasoning: Int = 0
+        prompt: Int = 0, completion: Int = 0, total: Int? = nil, cachedPrompt: Int = 0, cacheCreation: Int = 0,
+        reasoning: Int = 0
     ) {
         self.prompt = prompt
         self.completion = completion
@@ -30,7 +31,8 @@ package struct TokenUsage: Sendable, Equatable {
 
     package static func == (left: TokenUsage, right: TokenUsage) -> Bool {
         left.prompt == right.prompt && left.completion == right.completion && left.total == right.total
-            && left.cachedPrompt == right.cachedPrompt && left.cacheCreation == right.cacheCreation && left.reasoning == right.reasoning
+            && left.cachedPrompt == right.cachedPrompt && left.cacheCreation == right.cacheCreation
+            && left.reasoning == right.reasoning
     }
 
     /// Reads a `usage` object. nil when `value` is none, or says nothing of tokens.
@@ -71,7 +73,9 @@ struct Counts {
         guard (try? read(&reader, buffer, isDetail: false)) != nil else { return nil }
     }
 
-    private mutating func read(_ reader: inout JSONReader, _ buffer: UnsafeRawBufferPointer, isDetail: Bool) throws(JSONError) {
+    private mutating func read(_ reader: inout JSONReader, _ buffer: UnsafeRawBufferPointer, isDetail: Bool)
+        throws(JSONError)
+    {
         try reader.enterObject()
         var first = true
         while let key = try reader.nextKey(first: first) {
@@ -127,19 +131,24 @@ struct Counts {
     }
 
     var usage: TokenUsage? {
-        guard prompt != nil || input != nil || completion != nil || total != nil || readFromCache + written > 0 else { return nil }
+        guard prompt != nil || input != nil || completion != nil || total != nil || readFromCache + written > 0 else {
+            return nil
+        }
         let read = max(cached, readFromCache)
         var all = prompt ?? input ?? 0
         if prompt != nil {
             // Counts that were brought over from Messages leave the cache out of the prompt.
-            let isOutside = readFromCache + written > 0 && (all < read + written || total == all + (completion ?? 0) + read + written)
+            let isOutside =
+                readFromCache + written > 0
+                && (all < read + written || total == all + (completion ?? 0) + read + written)
             if isOutside { all += read + written }
         } else if cached == 0 {
             // Messages: what came from the cache, or went there, is counted beside the input.
             all += read + written
         }
         return TokenUsage(
-            prompt: all, completion: completion ?? 0, total: total, cachedPrompt: read, cacheCreation: max(written, writtenInside),
+            prompt: all, completion: completion ?? 0, total: total, cachedPrompt: read,
+            cacheCreation: max(written, writtenInside),
             reasoning: reasoning)
     }
 }

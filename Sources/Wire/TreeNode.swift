@@ -1,5 +1,5 @@
-// TreeNode: an answer that grows event by event. Strings are kept as their raw text, which is joined without being decoded; values
-// that do not grow are kept as they came.
+// TreeNode: an answer that grows event by event. Strings are kept as their raw text, which is joined without being
+// decoded; values that do not grow are kept as they came.
 
 import Core
 
@@ -70,11 +70,13 @@ final class TreeNode {
 
     /// Members that name something: the newest counts.
     private static let replaced: Set<String> = [
-        "id", "type", "role", "name", "finish_reason", "stop_reason", "format", "expires_at", "tool_use_id", "object", "model",
+        "id", "type", "role", "name", "finish_reason", "stop_reason", "format", "expires_at", "tool_use_id", "object",
+        "model",
     ]
     /// Members that are always pieces of a text.
     private static let joined: Set<String> = [
-        "content", "text", "refusal", "reasoning_content", "reasoning", "thinking", "arguments", "input", "transcript", "data",
+        "content", "text", "refusal", "reasoning_content", "reasoning", "thinking", "arguments", "input", "transcript",
+        "data",
         "signature", "summary",
     ]
 
@@ -90,7 +92,8 @@ final class TreeNode {
     /// Set for elements of a list that are found by their index, which then says nothing more.
     private var isIndexed = false
 
-    /// Takes one member in: strings are joined, objects merged, lists merged by the index of their elements or made longer.
+    /// Takes one member in: strings are joined, objects merged, lists merged by the index of their elements or made
+    /// longer.
     func merge(_ name: String, _ buffer: UnsafeRawBufferPointer, _ value: Range<Int>) {
         switch buffer[value.lowerBound] {
         case UInt8(ascii: "n") where existing(name) != nil: return
@@ -123,7 +126,9 @@ final class TreeNode {
                 // A call that repeats no index, as some send them, is told by its id.
                 if let id = object.string("id"), !id.isEmpty, let known = children.first(where: { $0.says("id", id) }) {
                     known.merge(buffer, element)
-                } else if object.value("function") != nil, object.string("id") == nil, let known = existing(String(place)) {
+                } else if object.value("function") != nil, object.string("id") == nil,
+                    let known = existing(String(place))
+                {
                     known.merge(buffer, element)
                 } else if object.value("function") != nil {
                     indexed(children.count).merge(buffer, element)

@@ -1,5 +1,5 @@
-// The fast way over JSON and the careful way accept the same texts. The careful way is reached by asking for a depth at which
-// the fast way is not tried.
+// The fast way over JSON and the careful way accept the same texts. The careful way is reached by asking for a depth at
+// which the fast way is not tried.
 
 import Testing
 
@@ -21,9 +21,12 @@ import Testing
     }
 
     @Test(arguments: [
-        "{}", "[]", "\"\"", "0", "-1.5e+3", "true", "false", "null", "{\"a\":[1,{\"b\":null}]}", " { \"a\" : [ 1 , 2 ] } ", "01", "-", "1.",
-        "1e", "tru", "nul", "falsy", "{", "[", "\"", "{\"a\"}", "{\"a\":}", "{a:1}", "[1,]", "[,1]", "{\"a\":1,}", "[1 2]", "\"\\x\"",
-        "\"\\u12g4\"", "\"\\u1234\"", "\"\\ud83d\\ude00\"", "\"a\tb\"", "\"é漢😀\"", "{\"a\":1]", "[1}", "\"1234567\"", "\"12345678\"",
+        "{}", "[]", "\"\"", "0", "-1.5e+3", "true", "false", "null", "{\"a\":[1,{\"b\":null}]}",
+        " { \"a\" : [ 1 , 2 ] } ", "01", "-", "1.",
+        "1e", "tru", "nul", "falsy", "{", "[", "\"", "{\"a\"}", "{\"a\":}", "{a:1}", "[1,]", "[,1]", "{\"a\":1,}",
+        "[1 2]", "\"\\x\"",
+        "\"\\u12g4\"", "\"\\u1234\"", "\"\\ud83d\\ude00\"", "\"a\tb\"", "\"é漢😀\"", "{\"a\":1]", "[1}", "\"1234567\"",
+        "\"12345678\"",
         "\"123456789\\n\"", "", " ", "}", "nulll", "[[[[[[]]]]]]", "{\"a\":{\"b\":{\"c\":{}}}}",
     ])
     func agreesOn(_ text: String) {

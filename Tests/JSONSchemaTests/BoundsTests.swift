@@ -54,7 +54,8 @@ import Testing
 
     @Test func largeDocumentsAreChecked() throws {
         let text =
-            #"{"items": {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}, "uniqueItems": true}"#
+            #"{"uniqueItems": true, "items": {"type": "object", "required": ["id"], "#
+            + #""properties": {"id": {"type": "integer"}}}}"#
         let document = JSONValue.array((0..<20_000).map { ["id": JSONValue($0)] })
         #expect(try schema(text).isValid(document))
     }

@@ -123,8 +123,8 @@ import Testing
 
     @Test func checksMembersByName() throws {
         let text = """
-            {"properties": {"a": {"type": "string"}, "no": false}, "patternProperties": {"^x": {"type": "null"}, "y": {}},
-             "additionalProperties": {"type": "number"}}
+            {"properties": {"a": {"type": "string"}, "no": false},
+             "patternProperties": {"^x": {"type": "null"}, "y": {}}, "additionalProperties": {"type": "number"}}
             """
         try judge(
             text, valid: [#"{"a": "", "x1": null, "y": [], "z": 1}"#],
@@ -152,7 +152,8 @@ import Testing
 @Suite struct UnevaluatedTests {
     @Test func seesWhatSubschemasHaveSeen() throws {
         let text = """
-            {"allOf": [{"properties": {"a": true}}], "anyOf": [{"properties": {"b": {"const": 1}}}, {"required": ["c"]}],
+            {"allOf": [{"properties": {"a": true}}],
+             "anyOf": [{"properties": {"b": {"const": 1}}}, {"required": ["c"]}],
              "unevaluatedProperties": false}
             """
         try judge(

@@ -78,7 +78,8 @@ import Testing
 
     @Test func areAllCollected() throws {
         let text = """
-            {"properties": {"a": {"type": "string", "minLength": 2}, "b": {"minimum": 3, "multipleOf": 2}}, "required": ["c", "d"]}
+            {"properties": {"a": {"type": "string", "minLength": 2}, "b": {"minimum": 3, "multipleOf": 2}},
+             "required": ["c", "d"]}
             """
         #expect(
             try violations(text, #"{"a": "x", "b": 1}"#) == [
@@ -117,7 +118,8 @@ import Testing
         ),
         (
             #"{"patternProperties": {"[": {}}}"#,
-            #"/patternProperties/[: "[" is not a regular expression: missing terminating ] for character class (at byte 1 of the pattern)"#
+            #"/patternProperties/[: "[" is not a regular expression: missing terminating ] for character class "#
+                + "(at byte 1 of the pattern)"
         ),
         (#"{"required": "a"}"#, #"/required: "required" must list names of members, found "a""#),
         (#"{"required": [1]}"#, #"/required: "required" must list names of members, found [1]"#),

@@ -34,7 +34,8 @@ import Testing
 
     @Test func extendsRecursionDynamically() throws {
         let text = """
-            {"$id": "http://example.com/strict", "$dynamicAnchor": "node", "$ref": "tree", "unevaluatedProperties": false,
+            {"$id": "http://example.com/strict", "$dynamicAnchor": "node", "$ref": "tree",
+             "unevaluatedProperties": false,
              "$defs": {"tree": {"$id": "tree", "$dynamicAnchor": "node", "properties": {"data": true,
                        "children": {"items": {"$dynamicRef": "#node"}}}}}}
             """
@@ -45,7 +46,8 @@ import Testing
     @Test func namesInDataAreNoNames() throws {
         let text = """
             {"enum": [{"$id": "a", "$ref": "nowhere"}, {"$ref": "nowhere"}], "const": {"$ref": "nowhere"},
-             "properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}}, "x": {"$id": "a"}, "$defs": {"y": {"$id": "a"}}}
+             "properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}},
+             "x": {"$id": "a"}, "$defs": {"y": {"$id": "a"}}}
             """
         #expect(try problems(text) == [])
     }
@@ -106,7 +108,8 @@ import Testing
     @Test func othersAreRefused() throws {
         #expect(
             try problems(#"{"$schema": "http://json-schema.org/draft-04/schema#"}"#) == [
-                #"/$schema: the dialect "http://json-schema.org/draft-04/schema#" is not supported: use draft 2020-12 or draft 7"#
+                #"/$schema: the dialect "http://json-schema.org/draft-04/schema#" is not supported: "#
+                    + "use draft 2020-12 or draft 7"
             ])
     }
 }

@@ -39,9 +39,12 @@ import Testing
     }
 
     @Test(arguments: [
-        "/v1/chat%2fcompletions", "/v1/chat%2Fcompletions", "/v1/chat\\completions", "/v1/chat%5ccompletions", "/v1/a%00b", "/v1/a%0ab",
-        "/v1/a%7f", "/v1/a\u{1}b", "/v1/é", "/v1/a#b", "/v1/a%", "/v1/a%2", "/v1/a%zz", "", "*", "v1/models", "ftp://x/v1", "http:///v1",
-        "http://", "gateway.example:443", "/v1/..;/models", "/v1/.;x/models", "/v1/models?a b", "/v1/models?é", "/v1/models?a#b",
+        "/v1/chat%2fcompletions", "/v1/chat%2Fcompletions", "/v1/chat\\completions", "/v1/chat%5ccompletions",
+        "/v1/a%00b", "/v1/a%0ab",
+        "/v1/a%7f", "/v1/a\u{1}b", "/v1/é", "/v1/a#b", "/v1/a%", "/v1/a%2", "/v1/a%zz", "", "*", "v1/models",
+        "ftp://x/v1", "http:///v1",
+        "http://", "gateway.example:443", "/v1/..;/models", "/v1/.;x/models", "/v1/models?a b", "/v1/models?é",
+        "/v1/models?a#b",
         "/v1/models?a\u{0}",
     ])
     func refuses(_ target: String) {

@@ -21,14 +21,17 @@ import Testing
         let raw = RequestFields.Member.allCases.map { fields.raw($0).map { String($0) } }
         #expect(
             raw == [
-                "\"gpt-4o\"", "true", "{\"a\":\"b\"}", "\"u\\u0031\"", "[{\"role\":\"user\"}]", "\"p\"", "[1]", "\"s\"", "[]", "2",
+                "\"gpt-4o\"", "true", "{\"a\":\"b\"}", "\"u\\u0031\"", "[{\"role\":\"user\"}]", "\"p\"", "[1]", "\"s\"",
+                "[]", "2",
                 "{\"include_usage\":true}", "5",
             ])
     }
 
     @Test func toleratesWhatIsAbsentOrNull() throws {
         let empty = try read("{}")
-        #expect(empty.model == nil && !empty.isStream && !empty.includesUsage && empty.user == nil && empty[.messages] == nil)
+        #expect(
+            empty.model == nil && !empty.isStream && !empty.includesUsage && empty.user == nil
+                && empty[.messages] == nil)
         let null = try read("{\"model\":null,\"stream\":null,\"stream_options\":null,\"user\":null}")
         #expect(null.model == nil && !null.isStream && !null.includesUsage && null.user == nil)
         #expect(try !read("{\"stream\":false,\"stream_options\":{\"include_usage\":false}}").includesUsage)
@@ -36,9 +39,12 @@ import Testing
 
     @Test(arguments: [
         ("", "empty"), ("   ", "expected an object"), ("[]", "expected an object"), ("\"x\"", "expected an object"),
-        ("{\"a\":1", "line 1, column 7"), ("{\"a\":1}x", "line 1, column 8"), ("{\n  \"a\": tru\n}", "line 2, column 8"), ("{\"a\":1,}", "line 1, column 8"),
-        ("{\"a\":\"\u{1}\"}", "control character"), ("{a:1}", "member name"), ("{}{}", "end of the text"), ("\u{FEFF}{}", "byte order mark"),
-        ("\u{FEFF}\u{FEFF}{}", "byte order mark"), ("{\"a\":\"\\ud\"}", "hexadecimal"), ("{\"a\":01}", "line 1, column 7"),
+        ("{\"a\":1", "line 1, column 7"), ("{\"a\":1}x", "line 1, column 8"),
+        ("{\n  \"a\": tru\n}", "line 2, column 8"), ("{\"a\":1,}", "line 1, column 8"),
+        ("{\"a\":\"\u{1}\"}", "control character"), ("{a:1}", "member name"), ("{}{}", "end of the text"),
+        ("\u{FEFF}{}", "byte order mark"),
+        ("\u{FEFF}\u{FEFF}{}", "byte order mark"), ("{\"a\":\"\\ud\"}", "hexadecimal"),
+        ("{\"a\":01}", "line 1, column 7"),
     ])
     func refusesWhatIsNotJSON(_ text: String, _ says: String) {
         let error = failure { () throws(GatewayError) in _ = try read(text) }
@@ -70,7 +76,9 @@ import Testing
         let names = (0..<100).map { "\"member\($0)\":\($0)" }
         _ = try read("{\(names.joined(separator: ","))}")
         for duplicate in ["member0", "member31", "member32", "member99"] {
-            let error = failure { () throws(GatewayError) in _ = try read("{\(names.joined(separator: ",")),\"\(duplicate)\":1}") }
+            let error = failure { () throws(GatewayError) in
+                _ = try read("{\(names.joined(separator: ",")),\"\(duplicate)\":1}")
+            }
             #expect(error?.param == duplicate)
         }
     }
@@ -81,7 +89,8 @@ import Testing
 
     @Test(arguments: [
         ("{\"mod\\u0065l\":\"a\"}", "model"), ("{\"Model\":\"a\"}", "model"), ("{\"MESSAGES\":[]}", "messages"),
-        ("{\"me\u{17F}\u{17F}ages\":[]}", "messages"), ("{\"model\":\"a\",\"Model\":\"b\"}", "model"), ("{\"\\u0073tream\":true}", "stream"),
+        ("{\"me\u{17F}\u{17F}ages\":[]}", "messages"), ("{\"model\":\"a\",\"Model\":\"b\"}", "model"),
+        ("{\"\\u0073tream\":true}", "stream"),
         ("{\"to\\u212als\":[]}", nil), ("{\"Temperature\":1}", nil),
     ])
     func refusesNamesInDisguise(_ text: String, _ param: String?) {
@@ -91,7 +100,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{\"model\":1}", "model"), ("{\"model\":[\"a\"]}", "model"), ("{\"stream\":\"true\"}", "stream"), ("{\"stream\":1}", "stream"),
+        ("{\"model\":1}", "model"), ("{\"model\":[\"a\"]}", "model"), ("{\"stream\":\"true\"}", "stream"),
+        ("{\"stream\":1}", "stream"),
         ("{\"messages\":{}}", "messages"), ("{\"messages\":\"hi\"}", "messages"), ("{\"messages\":null}", "messages"),
         ("{\"stream_options\":[]}", "stream_options"),
     ])

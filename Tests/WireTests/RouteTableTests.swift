@@ -40,7 +40,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "api-keys", "virtual-keys", "configs", "prompts", "logs", "feedback", "analytics", "admin", "guardrails", "providers",
+        "api-keys", "virtual-keys", "configs", "prompts", "logs", "feedback", "analytics", "admin", "guardrails",
+        "providers",
         "integrations", "collections", "labels", "partials", "audit-logs", "policies", "mcp-servers", "scim",
     ])
     func keepsPortkeysResourcesToItself(_ name: String) throws {
@@ -54,7 +55,8 @@ import Testing
 
     @Test(arguments: [
         ("GET", "/v1/chat/completions", "POST"), ("DELETE", "/v1/messages", "POST"), ("POST", "/v1/models", "GET"),
-        ("POST", "/", "GET, HEAD"), ("POST", "/metrics", "GET, HEAD"), ("OPTIONS", "/v1/x", "GET, POST, PUT, PATCH, DELETE"),
+        ("POST", "/", "GET, HEAD"), ("POST", "/metrics", "GET, HEAD"),
+        ("OPTIONS", "/v1/x", "GET, POST, PUT, PATCH, DELETE"),
         ("HEAD", "/v1/files", "GET, POST, PUT, PATCH, DELETE"),
     ])
     func namesTheMethodsThatAPathTakes(_ method: String, _ target: String, _ allow: String) throws {
@@ -62,14 +64,16 @@ import Testing
     }
 
     @Test(arguments: [
-        "/v1", "/v2/chat/completions", "/chat/completions", "/V1/chat/completions", "/v1beta", "/favicon.ico", "/v1x/models",
+        "/v1", "/v2/chat/completions", "/chat/completions", "/V1/chat/completions", "/v1beta", "/favicon.ico",
+        "/v1x/models",
     ])
     func findsNothingElse(_ target: String) throws {
         #expect(try recognise("POST", target) == .notFound)
     }
 
     @Test(arguments: [
-        "/v1/Chat/Completions", "/v1/chat/COMPLETIONS", "/v1/chat/completions;x=1", "/v1/chat;a/completions", "/v1/chat%252Fcompletions",
+        "/v1/Chat/Completions", "/v1/chat/COMPLETIONS", "/v1/chat/completions;x=1", "/v1/chat;a/completions",
+        "/v1/chat%252Fcompletions",
         "/v1/%2563hat/completions", "/v1/chat/completions%20", "/v1/x/%252e%252e/messages", "/v1/configs;x",
     ])
     func relaysNoDisguisedEndpoint(_ target: String) throws {
@@ -77,8 +81,15 @@ import Testing
     }
 
     @Test func endpointsKnowTheirNames() {
-        #expect(Endpoint.allCases.map(\.rawValue) == ["chat_completions", "completions", "embeddings", "messages", "models", "proxy"])
-        #expect(Endpoint.allCases.filter(\.hasSegmentTable) == [.chatCompletions, .completions, .embeddings, .messages])
-        #expect(Endpoint.allCases.map(\.portkeyFunction) == ["chatComplete", "complete", "embed", "messages", "models", "proxy"])
+        #expect(
+            Endpoint.allCases.map(\.rawValue) == [
+                "chat_completions", "completions", "embeddings", "messages", "models", "proxy",
+            ])
+        #expect(
+            Endpoint.allCases.filter(\.hasSegmentTable) == [.chatCompletions, .completions, .embeddings, .messages])
+        #expect(
+            Endpoint.allCases.map(\.portkeyFunction) == [
+                "chatComplete", "complete", "embed", "messages", "models", "proxy",
+            ])
     }
 }

@@ -21,7 +21,8 @@ import Testing
                 "text system 0 /messages/0/content: s", "text system 1 /messages/1/content: d",
                 "text user 2 /messages/2/content: role behind", "other user 2 /messages/2/name: bob",
                 "text assistant 3 /messages/3/refusal: no", "toolResult tool 4 /messages/4/content: result",
-                "other tool 5 /messages/5/name: f", "toolResult tool 5 /messages/5/content: r2", "text none 6 /messages/6/content: y",
+                "other tool 5 /messages/5/name: f", "toolResult tool 5 /messages/5/content: r2",
+                "text none 6 /messages/6/content: y",
             ])
     }
 
@@ -40,13 +41,18 @@ import Testing
         #expect(
             try requestLines(.chatCompletions, body) == [
                 "text user 0 \(at)/0/text: t", "text user 0 \(at)/1/text: u", "text user 0 \(at)/2/refusal: r",
-                "image user 0 \(at)/3/image_url/url: https://e.x/a.png", "image user 0 \(at)/4/image_url/url: data:image/png;base64,AAAA",
+                "image user 0 \(at)/3/image_url/url: https://e.x/a.png",
+                "image user 0 \(at)/4/image_url/url: data:image/png;base64,AAAA",
                 "image user 0 \(at)/5/image_url: https://e.x/b", "audio user 0 \(at)/6/input_audio/data: BBBB",
-                "other user 0 \(at)/7/file/filename: a b.pdf", "file user 0 \(at)/7/file/file_data: data:application/pdf;base64,CCCC",
+                "other user 0 \(at)/7/file/filename: a b.pdf",
+                "file user 0 \(at)/7/file/file_data: data:application/pdf;base64,CCCC",
                 "text user 0 \(at)/9: bare", "other user 0 \(at)/10/body/deep/0: x",
             ])
         let segments = try SegmentTable.request(.chatCompletions, Bytes(body))
-        #expect(segments.map(\.mediaType) == [nil, nil, nil, nil, "image/png", nil, "audio/mpeg", nil, "application/pdf", nil, nil])
+        #expect(
+            segments.map(\.mediaType) == [
+                nil, nil, nil, nil, "image/png", nil, "audio/mpeg", nil, "application/pdf", nil, nil,
+            ])
         let binary = segments.map { $0.flags & Segment.Flags.binary != 0 }
         #expect(binary == [false, false, false, false, true, false, true, false, true, false, false])
         #expect(segments.map(\.id) == Array(0..<11))
@@ -91,10 +97,14 @@ import Testing
         #expect(
             try requestLines(.chatCompletions, body) == [
                 "toolSchema none 0 /tools/0/function/description: Weather", "toolSchema none 0 \(at)/description: Args",
-                "toolSchema none 0 \(at)/properties/city/description: City name", "toolSchema none 0 \(at)/properties/city/examples/0: Bonn",
-                "toolSchema none 0 \(at)/properties/city/enum/0: Bonn", "toolSchema none 0 \(at)/properties/city/enum/1: Rome",
-                "toolSchema none 0 \(at)/properties/description/title: A title", "toolSchema none 0 \(at)/$defs/type/description: in defs",
-                "toolSchema none 0 /tools/1/custom/description: Free", "toolSchema none 0 /tools/1/custom/format/grammar/definition: start: x",
+                "toolSchema none 0 \(at)/properties/city/description: City name",
+                "toolSchema none 0 \(at)/properties/city/examples/0: Bonn",
+                "toolSchema none 0 \(at)/properties/city/enum/0: Bonn",
+                "toolSchema none 0 \(at)/properties/city/enum/1: Rome",
+                "toolSchema none 0 \(at)/properties/description/title: A title",
+                "toolSchema none 0 \(at)/$defs/type/description: in defs",
+                "toolSchema none 0 /tools/1/custom/description: Free",
+                "toolSchema none 0 /tools/1/custom/format/grammar/definition: start: x",
                 "toolSchema none 0 /functions/0/description: Old one",
                 "toolSchema none 0 /functions/0/parameters/properties/a/type: say this aloud",
                 "toolSchema none 0 /functions/0/parameters/properties/a/description: A",
@@ -114,12 +124,15 @@ import Testing
             """)
         #expect(
             lines == [
-                "text none 0 /prediction/content/0/text: guess", "other none 0 /stop/0: END", "other none 0 /stop/1: stop here",
+                "text none 0 /prediction/content/0/text: guess", "other none 0 /stop/0: END",
+                "other none 0 /stop/1: stop here",
                 "toolSchema none 0 /response_format/json_schema/description: d",
                 "toolSchema none 0 /response_format/json_schema/schema/description: sd",
                 "other none 0 /web_search_options/user_location/approximate/city: Bonn", "other none 0 /extra: new",
-                "other none 0 /reasoning_effort: go on then", "reasoning assistant 0 /messages/0/reasoning_content: why",
-                "reasoning assistant 0 /messages/0/reasoning_details/0/text: more", "other assistant 0 /messages/0/notes/x: y",
+                "other none 0 /reasoning_effort: go on then",
+                "reasoning assistant 0 /messages/0/reasoning_content: why",
+                "reasoning assistant 0 /messages/0/reasoning_details/0/text: more",
+                "other assistant 0 /messages/0/notes/x: y",
             ])
     }
 
@@ -146,9 +159,10 @@ import Testing
 
     @Test func findsPartsInEmbeddingInputs() throws {
         #expect(
-            try requestLines(.embeddings, #"{"input":[{"text":"t"},{"image_url":{"url":"u"}}],"encoding_format":"float"}"#) == [
-                "text user 0 /input/0/text: t", "image user 0 /input/1/image_url/url: u",
-            ])
+            try requestLines(
+                .embeddings, #"{"input":[{"text":"t"},{"image_url":{"url":"u"}}],"encoding_format":"float"}"#) == [
+                    "text user 0 /input/0/text: t", "image user 0 /input/1/image_url/url: u",
+                ])
     }
 
     // MARK: Messages
@@ -175,18 +189,25 @@ import Testing
         let third = "/messages/2/content"
         #expect(
             try requestLines(.messages, body) == [
-                "text system 0 /system: sys", "other none 0 /stop_sequences/0: X", "text user 0 /messages/0/content: hi",
-                "reasoning assistant 1 /messages/1/content/0/thinking: hm", "reasoning assistant 1 /messages/1/content/1/data: ZGF0",
-                "text assistant 1 /messages/1/content/2/text: t", "text assistant 1 /messages/1/content/2/citations/0/cited_text: cited",
+                "text system 0 /system: sys", "other none 0 /stop_sequences/0: X",
+                "text user 0 /messages/0/content: hi",
+                "reasoning assistant 1 /messages/1/content/0/thinking: hm",
+                "reasoning assistant 1 /messages/1/content/1/data: ZGF0",
+                "text assistant 1 /messages/1/content/2/text: t",
+                "text assistant 1 /messages/1/content/2/citations/0/cited_text: cited",
                 "text assistant 1 /messages/1/content/2/citations/0/document_title: dt",
-                "toolArguments assistant 1 /messages/1/content/3/input/a: v", "toolArguments assistant 1 /messages/1/content/3/input/n/1: w",
+                "toolArguments assistant 1 /messages/1/content/3/input/a: v",
+                "toolArguments assistant 1 /messages/1/content/3/input/n/1: w",
                 "toolResult tool 2 \(third)/0/content: plain", "toolResult tool 2 \(third)/1/content/0/text: block",
-                "image tool 2 \(third)/1/content/1/source/data: QQ==", "text user 2 \(third)/2/title: T", "text user 2 \(third)/2/context: C",
+                "image tool 2 \(third)/1/content/1/source/data: QQ==", "text user 2 \(third)/2/title: T",
+                "text user 2 \(third)/2/context: C",
                 "text user 2 \(third)/2/source/data: doc text", "file user 2 \(third)/3/source/data: UERG",
-                "file user 2 \(third)/4/source/url: https://e.x/d.pdf", "text user 2 \(third)/5/source/content/0/text: inner",
+                "file user 2 \(third)/4/source/url: https://e.x/d.pdf",
+                "text user 2 \(third)/5/source/content/0/text: inner",
                 "image user 2 \(third)/6/source/url: https://e.x/i", "other user 2 \(third)/7/source: https://e.x",
                 "text user 2 \(third)/7/title: ST", "text user 2 \(third)/7/content/0/text: found",
-                "toolSchema none 0 /tools/0/description: Gets", "toolSchema none 0 /tools/0/input_schema/properties/a/description: the a",
+                "toolSchema none 0 /tools/0/description: Gets",
+                "toolSchema none 0 /tools/0/input_schema/properties/a/description: the a",
                 "other none 0 /mcp_servers/0/url: https://m.x",
             ])
         let segments = try SegmentTable.request(.messages, Bytes(body))
@@ -198,7 +219,10 @@ import Testing
 
     @Test func findsSystemBlocks() throws {
         #expect(
-            try requestLines(.messages, #"{"system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"text","text":"b"}]}"#)
+            try requestLines(
+                .messages,
+                #"{"system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"text","text":"b"}]}"#
+            )
                 == ["text system 0 /system/0/text: a", "text system 0 /system/1/text: b"])
     }
 
@@ -216,10 +240,12 @@ import Testing
             """#)
         #expect(
             lines == [
-                "text assistant 1 /choices/0/message/content: hello", "reasoning assistant 1 /choices/0/message/reasoning_content: why",
+                "text assistant 1 /choices/0/message/content: hello",
+                "reasoning assistant 1 /choices/0/message/reasoning_content: why",
                 "reasoning assistant 1 /choices/0/message/reasoning: r",
                 "toolArguments assistant 1 /choices/0/message/tool_calls/0/function/arguments/a: b",
-                "audio assistant 1 /choices/0/message/audio/data: AAAA", "text assistant 1 /choices/0/message/audio/transcript: said",
+                "audio assistant 1 /choices/0/message/audio/data: AAAA",
+                "text assistant 1 /choices/0/message/audio/transcript: said",
                 "text assistant 0 /choices/1/message/refusal: no", "other assistant 0 /citations/0: https://e.x",
             ])
     }
@@ -235,8 +261,13 @@ import Testing
                 #"{"id":"m","type":"message","role":"assistant","model":"c","content":[{"type":"text","text":"t"},{"type":"tool_use","id":"i","name":"n","input":{"k":"v"}}],"stop_reason":"end_turn","usage":{"input_tokens":1}}"#
             ) == ["text assistant 0 /content/0/text: t", "toolArguments assistant 0 /content/1/input/k: v"])
         #expect(responseLines(.embeddings, #"{"object":"list","data":[{"embedding":"AAAA"}],"model":"m"}"#) == [])
-        #expect(responseLines(.chatCompletions, #"{"error":{"message":"it broke badly"}}"#) == ["other assistant 0 /error/message: it broke badly"])
-        for text in ["", "[]", "nonsense", "{\"choices\":", "null"] { #expect(responseLines(.chatCompletions, text) == []) }
+        #expect(
+            responseLines(.chatCompletions, #"{"error":{"message":"it broke badly"}}"#) == [
+                "other assistant 0 /error/message: it broke badly"
+            ])
+        for text in ["", "[]", "nonsense", "{\"choices\":", "null"] {
+            #expect(responseLines(.chatCompletions, text) == [])
+        }
         #expect(responseLines(.proxy, "{\"a\":\"b\"}") == [])
     }
 
@@ -251,10 +282,19 @@ import Testing
 
     @Test(arguments: [
         (#"{"messages":[{"role":"user","content":"a","content":"b"}]}"#, "/messages/0/content", "duplicate_member"),
-        (#"{"messages":[{"role":"user","content":"a","c\u006fntent":"b"}]}"#, "/messages/0/content", "duplicate_member"),
+        (
+            #"{"messages":[{"role":"user","content":"a","c\u006fntent":"b"}]}"#, "/messages/0/content",
+            "duplicate_member"
+        ),
         (#"{"messages":[{"role":"user","role":"system","content":"b"}]}"#, "/messages/0/role", "duplicate_member"),
-        (#"{"messages":[{"content":[{"type":"text","text":"a","text":"b"}]}]}"#, "/messages/0/content/0/text", "duplicate_member"),
-        (#"{"messages":[{"tool_calls":[{"function":{"arguments":"{}","arguments":"{}"}}]}]}"#, "/messages/0/tool_calls/0/function/arguments", "duplicate_member"),
+        (
+            #"{"messages":[{"content":[{"type":"text","text":"a","text":"b"}]}]}"#, "/messages/0/content/0/text",
+            "duplicate_member"
+        ),
+        (
+            #"{"messages":[{"tool_calls":[{"function":{"arguments":"{}","arguments":"{}"}}]}]}"#,
+            "/messages/0/tool_calls/0/function/arguments", "duplicate_member"
+        ),
         (#"{"messages":[{"role":"user","content":"a","Content":"b"}]}"#, "/messages/0/content", "disguised_member"),
         (#"{"messages":[],"messages":[{"content":"x"}]}"#, "/messages", "duplicate_member"),
     ])
@@ -273,13 +313,20 @@ import Testing
     }
 
     @Test func readsNamesSpelledWithEscapes() throws {
-        #expect(try requestLines(.chatCompletions, #"{"messages":[{"r\u006fle":"user","c\u006fntent":"x"}]}"#) == ["text user 0 /messages/0/content: x"])
+        #expect(
+            try requestLines(.chatCompletions, #"{"messages":[{"r\u006fle":"user","c\u006fntent":"x"}]}"#) == [
+                "text user 0 /messages/0/content: x"
+            ])
     }
 
     @Test func presentsValuesOfUnexpectedTypes() throws {
         #expect(
-            try requestLines(.chatCompletions, #"{"messages":[{"role":{"x":"y"},"content":{"text":"t"}},"bare",["l"]],"tools":"none of it","model":"two words"}"#) == [
-                "other none 0 /messages/0/role/x: y", "text none 0 /messages/0/content/text: t", "other none 1 /messages/1: bare",
+            try requestLines(
+                .chatCompletions,
+                #"{"messages":[{"role":{"x":"y"},"content":{"text":"t"}},"bare",["l"]],"tools":"none of it","model":"two words"}"#
+            ) == [
+                "other none 0 /messages/0/role/x: y", "text none 0 /messages/0/content/text: t",
+                "other none 1 /messages/1: bare",
                 "other none 2 /messages/2/0: l", "other none 0 /tools: none of it", "other none 0 /model: two words",
             ])
     }
