@@ -200,7 +200,10 @@ struct StreamRelay {
     /// The end event, while it waits for what the guards have to say.
     var heldEnd: SSEEvent?
     private var sawEnd = false
-    private var endsWithBlankLine = true
+    /// The beginning of an event whose end has not come. Only whole events leave, so that whatever must be said after the
+    /// upstream broke off does not end up in the middle of one.
+    private var tail = BytesBuilder(capacity: 0)
+    private var tailEnd: (UInt8, UInt8) = (0, 0)
     private var lastArrival: Int64 = 0
     private var arrival: Int64 = 0
 
@@ -233,11 +236,48 @@ struct StreamRelay {
     }
 
     mutating func appendRaw(_ batch: OpenStream.Batch, into output: inout BytesBuilder) {
-        output.append(batch.raw)
-        if batch.raw.count > 0 {
-            let last = batch.raw[batch.raw.count - 1]
-            endsWithBlankLine = last == 0x0A || last == 0x0D
+        let raw = batch.raw
+        guard raw.count > 0 else { return appendTail(into: &output) }
+        var end = Self.endOfEvents(raw)
+        if end == 0, tail.count > 0 { end = endOfEvents(acrossTailAnd: raw) }
+        if end > 0 {
+            if tail.count > 0 { output.append(tail.finish()) }
+            output.append(end == raw.count ? raw : raw[0..<end])
         }
+        guard end < raw.count else { return }
+        tail.append(end == 0 ? raw : raw[end..<raw.count])
+        tailEnd = (raw.count - end >= 2 ? raw[raw.count - 2] : end == 0 ? tailEnd.1 : 0, raw[raw.count - 1])
+    }
+
+    /// What the stream ended with, and the empty line that it lacks.
+    private mutating func appendTail(into output: inout BytesBuilder) {
+        guard tail.count > 0 else { return }
+        output.append(tail.finish())
+        output.append("\n\n")
+    }
+
+    /// Where the last empty line ends.
+    private static func endOfEvents(_ bytes: Bytes) -> Int {
+        withExtendedLifetime(bytes) {
+            let buffer = bytes.buffer
+            var end = buffer.count
+            while end >= 2 {
+                if isEmptyLine(end >= 3 ? buffer[end - 3] : 0, buffer[end - 2], buffer[end - 1]) { return end }
+                end -= 1
+            }
+            return 0
+        }
+    }
+
+    /// The same for an empty line that began in the tail.
+    private func endOfEvents(acrossTailAnd raw: Bytes) -> Int {
+        if raw.count >= 2, Self.isEmptyLine(tailEnd.1, raw[0], raw[1]) { return 2 }
+        return Self.isEmptyLine(tailEnd.0, tailEnd.1, raw[0]) ? 1 : 0
+    }
+
+    /// "\n\n", "\n\r\n" or "\r\r".
+    private static func isEmptyLine(_ first: UInt8, _ second: UInt8, _ third: UInt8) -> Bool {
+        third == 0x0A ? second == 0x0A || second == 0x0D && first == 0x0A : third == 0x0D && second == 0x0D
     }
 
     mutating func write(_ event: SSEEvent, into output: inout BytesBuilder) { event.write(into: &output) }
@@ -251,7 +291,7 @@ struct StreamRelay {
 
     /// What a stream still lacks when its upstream has ended: an empty line, and the end event that several providers leave out.
     mutating func end(into output: inout BytesBuilder) {
-        if writesRaw, !endsWithBlankLine { output.append("\n\n") }
+        appendTail(into: &output)
         guard !sawEnd, endpoint != .messages else { return }
         sawEnd = true
         SSEEvent.done.write(into: &output)

@@ -96,6 +96,10 @@ final class OpenStream {
         guard let raw = try await source.next(by: deadline, timeoutMessage: message) else {
             hasEnded = true
             decoder.finish(into: &events)
+            // The last event may lack its empty line, but nothing else.
+            if isPassthrough, let last = events.last, !last.isDone, !Worker.isJSON(last.data) {
+                throw UpstreamFailure(.cut, "the upstream's stream ended in the middle of an event")
+            }
             var canonical = try translate(events)
             if let translation {
                 guard let last = translation.close() else {
@@ -153,7 +157,7 @@ extension Worker {
         return .stream(stream)
     }
 
-    private static func isJSON(_ data: Bytes) -> Bool {
+    fileprivate static func isJSON(_ data: Bytes) -> Bool {
         withExtendedLifetime(data) {
             var reader = JSONReader(data.buffer)
             return (try? reader.skipValue()) != nil && (try? reader.finish()) != nil

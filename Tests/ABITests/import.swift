@@ -26,7 +26,9 @@ nonisolated(unsafe) private var descriptor: gh_plugin = {
 
 @c(gh_plugin_entry_v1)
 public func entry(_ host: UnsafePointer<gh_host>?) -> UnsafePointer<gh_plugin>? {
-    guard let host, Int(host.pointee.struct_size) >= MemoryLayout<gh_host>.offset(of: \gh_host.complete) ?? .max else { return nil }
+    guard let host, Int(host.pointee.struct_size) >= MemoryLayout<gh_host>.offset(of: \gh_host.complete) ?? .max else {
+        return nil
+    }
     let http = host.pointee.extension?(host, GH_EXT_HTTP)?.assumingMemoryBound(to: gh_http.self)
     host.pointee.log?(host, Int32(GH_LOG_INFO), gh_str(), nil, http == nil ? 0 : 1)
     return withUnsafePointer(to: &descriptor) { $0 }

@@ -33,8 +33,11 @@ struct Import: CustomStringConvertible {
     static func all(below path: String) throws -> [Import] {
         try Repository.swiftFiles(below: path).flatMap { url in
             let text = try String(contentsOf: url, encoding: .utf8)
-            return text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap { number, line in
-                Import.module(in: line).map { Import(file: "\(path)/\(url.lastPathComponent)", line: number + 1, module: $0) }
+            return text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap {
+                number, line in
+                Import.module(in: line).map {
+                    Import(file: "\(path)/\(url.lastPathComponent)", line: number + 1, module: $0)
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ import CGatehouse
 import Core
 import Glibc
 import Testing
+import Wire
 
 @testable import PluginHost
 
@@ -67,6 +68,26 @@ import Testing
         let catalogue = load()
         #expect(refusals(catalogue) == ["\(second.path): its id refusals is taken by \(first.path)"])
         #expect(catalogue.libraries.map(\.directory) == [first.path])
+    }
+
+    @Test func providersAreUniqueAmongPlugins() throws {
+        var first = try PluginFolder("refusals", ["PROVIDER"], in: plugins, named: "a")
+        try first.put("/providers", "{\"acme\": {\"endpoints\": {\"messages\": \"native\"}}}")
+        var second = try PluginFolder("refusals", ["PROVIDER", "ID=\"second\""], in: plugins, named: "b")
+        try second.put("/id", "\"second\"")
+        try second.put("/providers", "{\"acme\": {\"endpoints\": {\"messages\": \"translate\"}}}")
+        let catalogue = load()
+        #expect(refusals(catalogue) == ["\(second.path): the provider acme is taken by refusals"])
+        #expect(catalogue.provider("acme")?.library.manifest.id == "refusals")
+        #expect(catalogue.provider("acme")?.support(for: .messages) == .native)
+        #expect(catalogue.provider("acme")?.support(for: .embeddings) == nil)
+        // A description is the operator's: it may say otherwise.
+        let descriptions = Workshop.folder()
+        try Workshop.write(
+            Array("{\"id\": \"acme\", \"adapter\": \"second\", \"endpoints\": {\"embeddings\": \"native\"}}".utf8),
+            to: descriptions + "/acme.json")
+        let told = load { $0.providerDirectories = [descriptions] }
+        #expect(told.provider("acme")?.library.manifest.id == "second")
     }
 
     @Test func providersOfDescriptionsNeedTheirAdapter() throws {

@@ -30,9 +30,9 @@ import Testing
         _ folder: PluginFolder, refusedFor reason: String, at file: String, _ change: (inout PluginLoader.Settings) -> Void = { _ in },
         _ location: SourceLocation = #_sourceLocation
     ) {
-        let refusal = refusal(folder, change)
-        #expect(refusal?.reason == reason, sourceLocation: location)
-        #expect(refusal?.file == file, sourceLocation: location)
+        let found = refusal(folder, change)
+        #expect(found?.reason == reason, sourceLocation: location)
+        #expect(found?.file == file, sourceLocation: location)
     }
 
     @Test func aSoundPluginIsLoaded() throws {
@@ -86,10 +86,10 @@ import Testing
 
     @Test func aMissingSymbolIsAnErrorAtOnce() throws {
         let folder = try PluginFolder("refusals", ["UNDEFINED"])
-        let refusal = try #require(refusal(folder))
-        #expect(refusal.reason.hasPrefix("cannot be loaded: "))
-        #expect(refusal.reason.hasSuffix("undefined symbol: gh_nobody_defines_this"))
-        #expect(refusal.file == folder.library)
+        let found = try #require(refusal(folder))
+        #expect(found.reason.hasPrefix("cannot be loaded: "))
+        #expect(found.reason.hasSuffix("undefined symbol: gh_nobody_defines_this"))
+        #expect(found.file == folder.library)
     }
 
     @Test func aLargerDescriptorOfALaterMinorIsAccepted() throws {

@@ -38,6 +38,10 @@ static const gh_hooks hooks = {
 #endif
 };
 
+#ifdef PROVIDER
+static const gh_provider provider = {.struct_size = sizeof provider};
+#endif
+
 static int living;
 static void *create(const gh_host *host, const gh_create_info *info) {
   (void)host, (void)info;
@@ -49,6 +53,9 @@ static const void *query(const char *id) {
   (void)id;
   return NULL;
 #else
+#ifdef PROVIDER
+  if (strcmp(id, GH_INTERFACE_PROVIDER) == 0) return &provider;
+#endif
   return strcmp(id, GH_INTERFACE_HOOKS) == 0 ? &hooks : NULL;
 #endif
 }
