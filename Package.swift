@@ -104,7 +104,7 @@ let package = Package(
         .executableTarget(
             name: "gatehouse",
             dependencies: [
-                "Core", "Config", "PluginHost", "Telemetry", "Gateway",
+                "CLinux", "Core", "Config", "PluginHost", "Telemetry", "Gateway",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

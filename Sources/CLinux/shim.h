@@ -6,6 +6,7 @@
 #endif
 #include <errno.h>
 #include <linux/aio_abi.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -54,6 +55,11 @@ static inline void linux_aio_drain(aio_context_t context) {
 }
 static inline void *linux_memmem(const void *haystack, size_t haystack_length, const void *needle, size_t length) {
   return memmem(haystack, haystack_length, needle, length);
+}
+/* glibc's allocator: how many arenas there may be, and how much free memory at the heap's end is given back. */
+static inline void linux_tune_malloc(int arenas, int trim) {
+  mallopt(M_ARENA_MAX, arenas);
+  mallopt(M_TRIM_THRESHOLD, trim);
 }
 static inline void linux_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 #endif

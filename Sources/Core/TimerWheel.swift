@@ -45,6 +45,13 @@ package struct TimerWheel {
         schedule(entry, now: now)
     }
 
+    /// When a slot comes next, in nanoseconds.
+    func slotTime(_ slot: Int) -> Int64 {
+        let count = Int64(Self.slotCount)
+        let ahead = (Int64(slot) - position % count + count) % count
+        return (position + (ahead == 0 ? count : ahead)) * Self.tick
+    }
+
     private mutating func insert(_ entry: any Timed, now: Int64) {
         let due = entry.deadline.nanoseconds / Self.tick + 1
         let ticks = min(max(due, position + 1), position + Int64(Self.slotCount) - 1)
@@ -102,8 +109,9 @@ package final class LoopTimers {
         armIfNeeded()
     }
 
-    /// The same for a deadline that may be earlier than the one queued.
+    /// The same for a deadline that may be earlier than the one queued. Moves the entry only when its slot would come too late.
     package func reschedule(_ entry: any Timed) {
+        guard entry.wheelSlot < 0 || wheel.slotTime(entry.wheelSlot) > entry.deadline.nanoseconds + TimerWheel.tick else { return }
         wheel.reschedule(entry, now: now())
         armIfNeeded()
     }

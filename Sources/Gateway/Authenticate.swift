@@ -73,7 +73,11 @@ extension Worker {
         let headers = exchange.headers
         let isForeignSite = headers.fetchSite.map { $0 != "none" && $0 != "same-origin" } ?? false
         let isForeignOrigin = headers.origin.map { !Self.isLocal(origin: $0) } ?? false
-        let isForeignHost = headers.host.map { !Self.isLocal(host: $0) } ?? false
+        var isForeignHost = false
+        if let host = headers.host, host != knownLocalHost {
+            isForeignHost = !Self.isLocal(host: host)
+            if !isForeignHost { knownLocalHost = host }
+        }
         if isForeignSite || isForeignOrigin || isForeignHost {
             throw GatewayError(
                 .unauthorized, status: 403,

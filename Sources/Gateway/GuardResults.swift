@@ -44,7 +44,9 @@ struct GuardResults {
 
     /// `{"before_request_hooks":[…],"after_request_hooks":[…]}`
     func json(_ part: Part = .both) -> [UInt8] {
-        var output: [UInt8] = [UInt8(ascii: "{")]
+        var output: [UInt8] = []
+        output.reserveCapacity(1024)
+        output.append(UInt8(ascii: "{"))
         if part != .after { Self.write("before_request_hooks", before, into: &output) }
         if part == .both { output.append(UInt8(ascii: ",")) }
         if part != .before { Self.write("after_request_hooks", after, into: &output) }
@@ -62,36 +64,59 @@ struct GuardResults {
     }
 
     private static func write(_ result: StageResult, into output: inout [UInt8]) {
-        var object = JSONObject([
-            ("verdict", .bool(result.passed)), ("id", .string(result.stage.id)), ("transformed", .bool(result.transformed)),
-        ])
-        object["feedback"] = feedback(result)
-        object["execution_time"] = JSONValue(Int(result.duration / 1_000_000))
-        object["async"] = .bool(result.stage.isAsync)
-        if let kind = result.stage.kind { object["type"] = .string(kind) }
-        object["created_at"] = .string(WallClock.timestamp(result.startedAt))
-        object["deny"] = .bool(result.isDenied)
-        var head = JSONValue.object(object).bytes
-        head.removeLast()
-        output += head + Array(",\"checks\":[".utf8)
+        output += "{\"verdict\":".utf8
+        write(result.passed, into: &output)
+        output += ",\"id\":".utf8
+        write(result.stage.id, into: &output)
+        output += ",\"transformed\":".utf8
+        write(result.transformed, into: &output)
+        output += ",\"feedback\":".utf8
+        feedback(result).write(into: &output)
+        output += ",\"execution_time\":\(result.duration / 1_000_000),\"async\":".utf8
+        write(result.stage.isAsync, into: &output)
+        if let kind = result.stage.kind {
+            output += ",\"type\":".utf8
+            write(kind, into: &output)
+        }
+        let createdAt = WallClock.timestamp(result.startedAt)
+        output += ",\"created_at\":\"\(createdAt)\",\"deny\":".utf8
+        write(result.isDenied, into: &output)
+        output += ",\"checks\":[".utf8
         for (index, check) in result.checks.enumerated() {
             if index > 0 { output.append(UInt8(ascii: ",")) }
-            write(check, into: &output)
+            write(check, createdAt, into: &output)
         }
-        output += Array("]}".utf8)
+        output += "]}".utf8
     }
 
-    private static func write(_ check: CheckResult, into output: inout [UInt8]) {
-        var object = JSONObject([
-            ("verdict", .bool(check.passed)), ("id", .string(check.id)),
-            ("execution_time", JSONValue(Int(check.duration / 1_000_000))), ("transformed", .bool(check.transformed)),
-            ("created_at", .string(WallClock.timestamp(check.startedAt))), ("log", .null),
-            ("fail_on_error", .bool(check.failsOnError)),
-        ])
-        if check.failure != nil { object["error"] = ["name": "Check error", "message": "Error executing check"] }
-        var head = JSONValue.object(object).bytes
-        head.removeLast()
-        output += head + Array(",\"data\":".utf8) + (check.data?.array ?? Array("null".utf8)) + Array("}".utf8)
+    private static func write(_ check: CheckResult, _ stageCreatedAt: String, into output: inout [UInt8]) {
+        output += "{\"data\":".utf8
+        if let data = check.data {
+            withExtendedLifetime(data) { output.append(contentsOf: data.buffer) }
+        } else {
+            output += "null".utf8
+        }
+        output += ",\"verdict\":".utf8
+        write(check.passed, into: &output)
+        output += ",\"id\":".utf8
+        write(check.id, into: &output)
+        output += ",\"execution_time\":\(check.duration / 1_000_000),\"transformed\":".utf8
+        write(check.transformed, into: &output)
+        output += ",\"created_at\":\"\(stageCreatedAt)\",\"log\":null,\"fail_on_error\":".utf8
+        write(check.failsOnError, into: &output)
+        if check.failure != nil { output += ",\"error\":{\"name\":\"Check error\",\"message\":\"Error executing check\"}".utf8 }
+        output.append(UInt8(ascii: "}"))
+    }
+
+    private static func write(_ value: Bool, into output: inout [UInt8]) {
+        if value { output += "true".utf8 } else { output += "false".utf8 }
+    }
+
+    private static func write(_ text: String, into output: inout [UInt8]) {
+        var text = text
+        output.append(UInt8(ascii: "\""))
+        text.withUTF8 { JSONString.escape(UnsafeRawBufferPointer($0), into: &output) }
+        output.append(UInt8(ascii: "\""))
     }
 
     private static func feedback(_ result: StageResult) -> JSONValue {

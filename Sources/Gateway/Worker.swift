@@ -27,6 +27,8 @@ actor Worker {
     let telemetry: LoopTelemetry
     var random = Xoshiro256()
     var snapshot: GatewaySnapshot
+    /// The Host header that was found to be this machine's last: most requests have the same.
+    var knownLocalHost = ""
     /// Exchanges in progress, for the drain.
     private(set) var running = 0
 

@@ -44,6 +44,7 @@ struct Serve: AsyncParsableCommand {
         var logger = Logger(label: "gatehouse", factory: { GatehouseLogHandler(label: $0, writer: writer, channel: channel, level: level) })
         logger.logLevel = level
         for warning in loaded.warnings { logger.warning("\(warning.description)") }
+        Memory.tune(loops: loaded.snapshot.listen.loops)
         // Signals wait in a pipe from here on, so that one that comes during the start is not lost.
         let signals = SignalPipe([SIGTERM, SIGINT, SIGHUP])
         let gateway = Gateway(config: loaded.snapshot, logger: logger, writer: writer)
