@@ -48,6 +48,8 @@ package struct SSEDecoder {
     private var hasData = false
     private var name = ""
     private var skipLineFeed = false
+    /// A line ended with CR alone, which the format allows and many clients do not know.
+    package private(set) var endsLinesWithCR = false
     private var atStart = true
     private let limit: Int
 
@@ -67,6 +69,7 @@ package struct SSEDecoder {
                     start += 1
                     continue
                 }
+                endsLinesWithCR = true
             }
             var end = start
             while end < count, piece[end] != 0x0A, piece[end] != 0x0D { end += 1 }

@@ -236,6 +236,11 @@ struct StreamRelay {
     }
 
     mutating func appendRaw(_ batch: OpenStream.Batch, into output: inout BytesBuilder) {
+        if batch.isUncommon {
+            _ = tail.finish()
+            for event in batch.events { event.write(into: &output) }
+            return
+        }
         let raw = batch.raw
         guard raw.count > 0 else { return appendTail(into: &output) }
         var end = Self.endOfEvents(raw)

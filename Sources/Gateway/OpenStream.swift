@@ -35,6 +35,8 @@ final class OpenStream {
         var raw: Bytes
         /// The canonical events that they complete.
         var events: [SSEEvent]
+        /// The bytes' line ends are not for every client: the events are to be written anew.
+        var isUncommon = false
     }
 
     init(
@@ -68,6 +70,7 @@ final class OpenStream {
                 raw.append(batch.raw)
                 known.raw = raw.finish()
                 known.events += batch.events
+                known.isUncommon = batch.isUncommon
                 collected = known
             } else {
                 collected = batch
@@ -107,14 +110,14 @@ final class OpenStream {
                 }
                 canonical += last
             }
-            return canonical.isEmpty ? nil : Batch(raw: .empty, events: canonical)
+            return canonical.isEmpty ? nil : Batch(raw: .empty, events: canonical, isUncommon: decoder.endsLinesWithCR)
         }
         do {
             try withExtendedLifetime(raw) { () throws(SSEDecoder.EventTooLarge) in try decoder.feed(raw.buffer, into: &events) }
         } catch {
             throw UpstreamFailure(.invalidAnswer, "an event of the upstream's stream is larger than \(error.limit) bytes")
         }
-        return Batch(raw: raw, events: try translate(events))
+        return Batch(raw: raw, events: try translate(events), isUncommon: decoder.endsLinesWithCR)
     }
 
     private func translate(_ events: [SSEEvent]) throws(UpstreamFailure) -> [SSEEvent] {

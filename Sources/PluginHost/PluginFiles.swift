@@ -15,7 +15,8 @@ package struct FileRefusal: Error, Sendable {
 enum PluginFiles {
     /// A regular file's content, after the checks of `check`.
     static func read(_ path: String, limit: Int) throws(FileRefusal) -> Bytes {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        // Without O_NONBLOCK a pipe would be waited for.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { throw FileRefusal("cannot be opened: \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
         var info = stat()

@@ -283,8 +283,9 @@ def streams(
         for number, data in enumerate(frames):
             if gates and number in gates:
                 await gates[number].wait()
-            for start in range(0, len(data), split or len(data)):
-                await incoming.chunk(data[start:start + (split or len(data))])
+            step = split or max(len(data), 1)
+            for start in range(0, len(data), step):
+                await incoming.chunk(data[start:start + step])
                 if split:
                     await asyncio.sleep(0)
         if gates and len(frames) in gates:
