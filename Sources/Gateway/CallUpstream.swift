@@ -58,19 +58,21 @@ extension Worker {
     }
 
     private func attemptModel(_ exchange: Exchange, _ target: Target, _ body: Bytes) throws(GatewayError) -> String? {
-        guard exchange.endpoint.hasSegmentTable else { return nil }
+        let isRead = exchange.endpoint.hasSegmentTable
+        // A proxied request without a body asks for no model; one with a body that is not JSON could ask for any.
+        if !isRead, target.allowedModels == nil || (body.isEmpty && exchange.upload == nil) { return nil }
         var model = exchange.fields?.model
-        if body != exchange.body {
-            model = JSONPointer(["model"]).find(in: body.buffer).flatMap { range in
-                guard range.count >= 2, body[range.lowerBound] == UInt8(ascii: "\"") else { return nil }
-                return body.buffer.decodedString((range.lowerBound + 1)..<(range.upperBound - 1))
-            }
-        }
+        if !isRead || body != exchange.body { model = Self.model(in: body) }
         if let allowed = target.allowedModels, !allowed.contains(model ?? "") {
             throw GatewayError(
                 .invalidRequest, status: 403, "the model \(model ?? "(none)") is not among those that this provider is configured for", code: "model_not_allowed", param: "model")
         }
         return model
+    }
+
+    /// The top-level "model" of a JSON body; nil when there is none, or more than one.
+    private static func model(in body: Bytes) -> String? {
+        withExtendedLifetime(body) { (try? JSONValue(parsing: body.buffer))?["model"]?.string }
     }
 
     // MARK: Sending

@@ -129,6 +129,14 @@ final class TokenTable: Sendable {
         }
     }
 
+    /// True as long as complete() will find a call behind the token.
+    func isOpen(_ token: gh_token) -> Bool {
+        state.withLock { state in
+            let index = Int(token & 0xFFFF_FFFF) - 1
+            return state.slots.indices.contains(index) && state.slots[index].generation == UInt32(token >> 32) && state.slots[index].call != nil
+        }
+    }
+
     /// Takes the call of a token out of the table.
     func take(_ token: gh_token) -> Taken {
         state.withLock { state in

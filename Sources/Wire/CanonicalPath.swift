@@ -144,9 +144,12 @@ package struct CanonicalPath: Sendable, Equatable {
     /// /v1/proxy/x is the older spelling of /v1/x, and nothing else: a guard on /v1/chat/completions holds for both.
     private static func withoutProxyPrefix(_ segments: [[UInt8]]) -> (String, Bool) {
         var segments = segments
-        let isPrefixed =
-            segments.count > 2 && segments[0].elementsEqual("v1".utf8) && segments[1].elementsEqual("proxy".utf8)
-        if isPrefixed { segments.remove(at: 1) }
+        var isPrefixed = false
+        // As often as it stands there: another gateway behind this one would read a second one the same way.
+        while segments.count > 2, segments[0].elementsEqual("v1".utf8), segments[1].elementsEqual("proxy".utf8) {
+            segments.remove(at: 1)
+            isPrefixed = true
+        }
         let text = segments.isEmpty ? [UInt8(ascii: "/")] : segments.flatMap { [UInt8(ascii: "/")] + $0 }
         return (String(decoding: text, as: UTF8.self), isPrefixed)
     }

@@ -282,7 +282,7 @@ import Testing
         try folder.writeManifest("{\"id\": \"a\", \"id\": \"b\"}")
         expect(folder, refusedFor: "is not valid JSON: duplicate member \"id\" (byte 13)", at: folder.manifestFile)
         try folder.writeManifest("")
-        expect(folder, refusedFor: "is not valid JSON: expected a value (byte 0)", at: folder.manifestFile)
+        expect(folder, refusedFor: "is not valid JSON: expected a value, found the end of the text (byte 0)", at: folder.manifestFile)
         try folder.writeManifest("[]")
         expect(folder, refusedFor: "/: expected an object", at: folder.manifestFile)
     }

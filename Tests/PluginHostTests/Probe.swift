@@ -1,6 +1,7 @@
 // Probe: what a test plugin notes of itself, in memory that both sides know (plugins/probe.h).
 
 import Core
+import Glibc
 import Synchronization
 import Testing
 
@@ -48,5 +49,15 @@ func eventually(
             return
         }
         try? await Task.sleep(nanoseconds: 500_000)
+    }
+}
+
+/// The kernel's number of this thread, as gettid(2) gives it to C.
+enum CurrentThread {
+    static var id: Int {
+        var target = [CChar](repeating: 0, count: 64)
+        let count = readlink("/proc/thread-self", &target, target.count)
+        let text = String(decoding: target.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return text.split(separator: "/").last.flatMap { Int($0) } ?? -1
     }
 }

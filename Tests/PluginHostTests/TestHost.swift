@@ -162,13 +162,15 @@ struct Bench {
             config: .object(JSONObject(parameters + [("probe", JSONValue(probe.address))])), services: recorder.services)
     }
 
-    static func doing(_ what: String, _ check: String = "hook", plugin: String = "behaviours", _ more: (String, JSONValue)...) throws -> Bench {
+    static func doing(
+        _ what: String, _ check: String = "hook", plugin: String = "behaviours", with more: [(String, JSONValue)] = []
+    ) throws -> Bench {
         try Bench(plugin, check, [("do", .string(what))] + more)
     }
 
-    /// A script of behaviours.c; its lines, joined.
-    static func script(_ check: String = "hook", _ lines: String...) throws -> Bench {
-        try doing("script", check, ("text", .string(lines.joined(separator: "\n"))))
+    /// A script of behaviours.c, by its lines.
+    static func script(_ lines: String..., check: String = "hook") throws -> Bench {
+        try doing("script", check, with: [("text", .string(lines.joined(separator: "\n")))])
     }
 
     func exchange(_ facts: ExchangeFacts = .chat()) -> HookExchange { HookExchange(instance: instance, facts: facts) }
