@@ -129,6 +129,7 @@ let package = Package(
         tests("PluginSDK", ["PluginSDK"]),
         tests("Cache", ["Cache", "Core"]),
         tests("Telemetry", ["Telemetry", "Core"]),
+        tests("Upstream", ["Upstream"]),
         tests("Architecture", ["PluginHost", "Core"]),
     ],
     swiftLanguageModes: [.v6]

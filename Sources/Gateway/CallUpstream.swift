@@ -177,6 +177,7 @@ extension Worker {
     /// 7g. The answer's hooks, then its place in the cache.
     func guardAnswer(_ answer: Answer, _ exchange: Exchange, _ target: Target, _ facts: ExchangeFacts) async -> AttemptResult {
         var answer = answer
+        let original = answer
         noteFacts(of: answer.body, exchange)
         let stages = exchange.endpoint == .embeddings ? [] : (exchange.plan?.mandatoryAfter ?? []) + target.after
         if !stages.isEmpty {
@@ -199,7 +200,8 @@ extension Worker {
                 return .retry(answer, target: wanted)
             }
         }
-        if answer.isCanonical { storeInCache(answer, exchange, target) }
+        // As it came: another request's hooks are not these.
+        if original.isCanonical { storeInCache(original, exchange, target) }
         return .answer(answer)
     }
 

@@ -36,7 +36,9 @@ extension Worker {
     }
 
     func storeInCache(_ answer: Answer, _ exchange: Exchange, _ target: Target) {
-        guard let key = exchange.cacheKey, let policy = target.cache, answer.status == 200, exchange.record.cacheStatus != .hit else { return }
+        guard let key = exchange.cacheKey, let policy = target.cache, answer.status == 200, exchange.record.cacheStatus != .hit,
+            !exchange.guardResults.hasSoftFailure
+        else { return }
         services.cache.put(
             key, CacheEntry(status: 200, contentType: answer.contentType, body: answer.body, form: .whole), forSeconds: policy.maximumAgeSeconds)
     }

@@ -28,15 +28,17 @@ extension gh_str {
 }
 
 extension gh_bytes {
-    /// Takes the bytes over: copies them, or adopts them when they carry a release.
-    func adopt() -> Bytes? {
+    /// Takes the bytes over: copies them, or adopts them when they carry a release. That is called before `instance` is
+    /// destroyed.
+    func adopt(from instance: PluginInstance? = nil) -> Bytes? {
         guard let ptr else {
             discard()
             return nil
         }
         guard let release else { return Bytes(copying: UnsafeRawBufferPointer(start: ptr, count: len)) }
         nonisolated(unsafe) let owner = owner
-        return Bytes(storage: ByteStorage(foreign: ptr, count: len) { release(owner) }, offset: 0, count: len)
+        let storage = ByteStorage(foreign: ptr, count: len) { withExtendedLifetime(instance) { release(owner) } }
+        return Bytes(storage: storage, offset: 0, count: len)
     }
 
     /// Gives back bytes that nobody wants.

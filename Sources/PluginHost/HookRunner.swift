@@ -108,7 +108,10 @@ package final class HookRunner {
             case .pending:
                 // The loop waits for the token's call from here on, unless it has given up.
                 let isAwaited = running.complete(Decision(verdict: .proceed, releasedTo: -1))
-                if !isAwaited, exchange.call?.abandon() ?? false { HookCall.cancel(exchange) }
+                if !isAwaited, exchange.call?.abandon() ?? false {
+                    HookCall.cancel(exchange)
+                    exchange.call = nil
+                }
             }
         }
         guard isQueued else {
@@ -133,6 +136,8 @@ package final class HookRunner {
             guard let call = exchange.call else { return Decision(verdict: .fail("the call vanished")) }
             let decision = await call.wait(by: deadline, timers: timers)
             if decision.verdict == .timeout { HookCall.cancel(exchange) } else { exchange.isOver = true }
+            // The two refer to each other. What is still open is in the table of tokens.
+            exchange.call = nil
             return decision
         }
     }
@@ -184,12 +189,17 @@ enum HookCall {
             }
             return .pending
         }
-        if exchange.token != 0 {
-            context.misbehaved("a hook called pend() and returned another verdict")
-            exchange.call?.abandon()
-            _ = TokenTable.shared.take(exchange.token)
-        }
-        return .decided(Decision(verdict, decision))
+        forgetCall(of: exchange)
+        return .decided(Decision(verdict, decision, from: exchange.instance))
+    }
+
+    /// The hook has returned another verdict than GH_PENDING: a call that it began nevertheless is dead.
+    static func forgetCall(of exchange: HookExchange) {
+        guard exchange.token != 0 else { return }
+        exchange.instance.context.misbehaved("a hook called pend() and returned another verdict")
+        exchange.call?.abandon()
+        exchange.call = nil
+        _ = TokenTable.shared.take(exchange.token)
     }
 
     private static func withWindow(

@@ -137,7 +137,7 @@ enum HostTable {
                 return gh_status(GH_INVALID)
             }
             if decision == nil { copy.released_to = UInt64(call.exchange.presetRelease) }
-            return gh_status(call.complete(Decision(verdict, copy)) ? GH_OK : GH_GONE)
+            return gh_status(call.complete(Decision(verdict, copy, from: call.exchange.instance)) ? GH_OK : GH_GONE)
         }
     }
 

@@ -26,8 +26,9 @@ package struct ProviderInstance: Sendable {
         var decision = gh_decision()
         decision.struct_size = structSize(gh_decision.self)
         let verdict = build(instance.pointer, exchange.pointer, out.pointer, &decision)
+        HookCall.forgetCall(of: exchange)
         exchange.isOver = true
-        return Decision(verdict, decision).verdict
+        return Decision(verdict, decision, from: instance).verdict
     }
 
     package func mapResponse(
@@ -36,7 +37,7 @@ package struct ProviderInstance: Sendable {
         guard let map = table?.pointee.map_response else { return .json(body) }
         return withAnswer(exchange, status, headers, body) { answer in
             var json = gh_bytes()
-            guard map(instance.pointer, exchange.pointer, answer, &json) == gh_status(GH_OK), let bytes = json.adopt() else {
+            guard map(instance.pointer, exchange.pointer, answer, &json) == gh_status(GH_OK), let bytes = json.adopt(from: instance) else {
                 return .invalid
             }
             return .json(bytes)

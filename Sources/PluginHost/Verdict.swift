@@ -38,7 +38,7 @@ package struct Decision: Sendable, Equatable {
 
 extension Decision {
     /// Reads what a hook returned. `GH_PENDING` has been dealt with before.
-    init(_ verdict: gh_verdict, _ decision: gh_decision) {
+    init(_ verdict: gh_verdict, _ decision: gh_decision, from instance: PluginInstance? = nil) {
         releasedTo = Int(clamping: decision.released_to)
         if Int(verdict) != GH_ANSWER { decision.body.discard() }
         switch Int(verdict) {
@@ -52,7 +52,7 @@ extension Decision {
             self.verdict = .answer(
                 PluginAnswer(
                     status: (200...599).contains(decision.http_status) ? Int(decision.http_status) : 200,
-                    body: decision.body.adopt() ?? .empty, contentType: decision.content_type.string ?? "application/json"))
+                    body: decision.body.adopt(from: instance) ?? .empty, contentType: decision.content_type.string ?? "application/json"))
         case GH_RETRY: self.verdict = .retry(target: decision.target.string)
         case GH_FAIL: self.verdict = .fail(decision.message.string ?? "the plugin gave no reason")
         default: self.verdict = .fail("the hook returned \(verdict), which is no verdict")

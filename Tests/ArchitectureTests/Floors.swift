@@ -53,7 +53,7 @@ enum Floors {
 
         // 6: arguments and signals.
         Module(
-            name: "gatehouse", floor: 6, never: ["HTTPServer", "Upstream", "Wire"],
+            name: "gatehouse", floor: 6, never: ["HTTPServer", "Upstream", "Wire"], shims: ["CLinux"],
             packages: ["ArgumentParser", "Logging"]),
     ]
 

@@ -17,7 +17,8 @@ typedef struct pending {
 /* On a thread of the plugin's own: waits until it is told to, reads views once more, and completes. */
 static void *finish(void *raw) {
   pending *call = raw;
-  instance *self = call->self;
+  /* Once the call is complete, the instance may be destroyed: what is noted then is noted through a copy. */
+  instance copy = *call->self, *self = &copy;
   const gh_host *host = self->host;
   gh_decision decision;
   gh_segment segment;
