@@ -56,6 +56,11 @@ static inline void linux_aio_drain(aio_context_t context) {
 static inline void *linux_memmem(const void *haystack, size_t haystack_length, const void *needle, size_t length) {
   return memmem(haystack, haystack_length, needle, length);
 }
+static inline int linux_socket_is_local(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
 /* glibc's allocator: how many arenas there may be, and how much free memory at the heap's end is given back. */
 static inline void linux_tune_malloc(int arenas, int trim) {
   mallopt(M_ARENA_MAX, arenas);

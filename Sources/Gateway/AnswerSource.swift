@@ -52,9 +52,9 @@ final class AnswerSource {
         if deadline.hasPassed() { throw UpstreamFailure(.timeout, timeoutMessage) }
     }
 
-    func body(by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes {
+    func body(limit: Int, by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes {
         switch origin {
-        case .transfer(let transfer): return try await transfer.body(by: deadline, timeoutMessage: timeoutMessage)
+        case .transfer(let transfer): return try await transfer.body(limit: limit, by: deadline, timeoutMessage: timeoutMessage)
         case .canned:
             var whole = BytesBuilder()
             while let piece = try await next(by: deadline, timeoutMessage: timeoutMessage) { whole.append(piece) }

@@ -166,7 +166,7 @@ extension Worker {
     /// An endpoint whose body nobody can scan, and a mandatory guard that must see everything: refused.
     func refuseUnscannable(_ exchange: Exchange, _ plan: Plan) throws(GatewayError) {
         guard !exchange.endpoint.hasSegmentTable, exchange.endpoint != .models,
-            let denying = (plan.mandatoryBefore + plan.mandatoryAfter).first(where: { $0.denies })
+            let denying = (plan.mandatoryBefore + plan.mandatoryAfter).first(where: { $0.mustSeeEverything })
         else { return }
         throw GatewayError(
             .guardrailDenied, status: 446,

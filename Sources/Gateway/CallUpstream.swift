@@ -48,6 +48,7 @@ extension Worker {
                 return .retry(answer(for: GatewayError(.pluginFailed, status: 502, "A guardrail could not judge this request.", type: "plugin_error"), exchange), target: wanted)
             }
         }
+        if let refusal = try await guardFinalBody(exchange, &body) { return .answer(refusal) }
         let facts = attemptFacts(exchange, target, model: model, number: next.number)(
             BodyView(body: body, endpoint: exchange.endpoint, isRequest: true))
         let out = try build(exchange, target, body: body, facts: facts)
@@ -55,6 +56,28 @@ extension Worker {
             return await guardAnswer(hit, exchange, target, facts)
         }
         return try await send(exchange, target, out, body: body, facts)
+    }
+
+    /// The operator's mandatory guards have seen what the client sent. Where the target's parameters or hooks come from
+    /// the client's own config and have changed it since, they see what goes out, too.
+    private func guardFinalBody(_ exchange: Exchange, _ body: inout Bytes) async throws(GatewayError) -> Answer? {
+        guard let plan = exchange.plan, plan.isFromRequest, !plan.mandatoryBefore.isEmpty, exchange.endpoint.hasSegmentTable,
+            body != exchange.body
+        else { return nil }
+        let identity = identity(exchange)
+        let before = exchange.guardResults.before
+        let outcome = await runGuards(plan.mandatoryBefore, .before, exchange, body: body) { view in
+            ExchangeFacts(identity: identity, model: exchange.attemptModel, request: view)
+        }
+        try exchange.checkClient()
+        switch outcome {
+        case .proceed(let judged):
+            exchange.guardResults.before = before
+            body = judged
+            return nil
+        case .denied(let answer), .answered(let answer): return answer
+        case .retry: throw GatewayError(.pluginFailed, status: 502, "A mandatory guardrail could not judge this request.", type: "plugin_error")
+        }
     }
 
     private func attemptModel(_ exchange: Exchange, _ target: Target, _ body: Bytes) throws(GatewayError) -> String? {
@@ -99,6 +122,10 @@ extension Worker {
             source.cancel()
             // The client's body broke off or grew too large: that is the client's failure, not the upstream's.
             if let uploadError = exchange.uploadError { throw uploadError }
+            if let detail = error.detail {
+                logger.warning(
+                    "\(error.message)", metadata: ["provider": "\(target.slug)", "detail": "\(detail)", "trace_id": "\(exchange.traceID)"])
+            }
             return .answer(answer(for: error, exchange, target))
         }
     }
@@ -142,7 +169,7 @@ extension Worker {
         if isEventStream || (exchange.isStream && out.framing == .jsonLines) {
             return try await openStream(head, source, exchange, target, out, facts)
         }
-        let body = try await source.body(by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
+        let body = try await source.body(limit: exchange.snapshot.config.limits.upstreamBodyBytes, by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
         return await canonicalAnswer(head, body, exchange, target, out, facts)
     }
 
@@ -177,7 +204,6 @@ extension Worker {
     /// 7g. The answer's hooks, then its place in the cache.
     func guardAnswer(_ answer: Answer, _ exchange: Exchange, _ target: Target, _ facts: ExchangeFacts) async -> AttemptResult {
         var answer = answer
-        let original = answer
         noteFacts(of: answer.body, exchange)
         let stages = exchange.endpoint == .embeddings ? [] : (exchange.plan?.mandatoryAfter ?? []) + target.after
         if !stages.isEmpty {
@@ -200,8 +226,7 @@ extension Worker {
                 return .retry(answer, target: wanted)
             }
         }
-        // As it came: another request's hooks are not these.
-        if original.isCanonical { storeInCache(original, exchange, target) }
+        if answer.isCanonical { storeInCache(answer, exchange, target) }
         return .answer(answer)
     }
 
@@ -217,13 +242,13 @@ extension Worker {
         _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target
     ) async throws(UpstreamFailure) -> Answer {
         if exchange.endpoint == .proxy || exchange.endpoint == .models {
-            let body = try await source.body(by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
+            let body = try await source.body(limit: exchange.snapshot.config.limits.upstreamBodyBytes, by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
             return Answer(
                 status: head.status, contentType: head.value("content-type") ?? "application/octet-stream",
                 headers: Self.relayed(head.headers), body: body,
                 error: GatewayError(.upstreamError, status: head.status, "the upstream answered \(head.status)"))
         }
-        let body = try await source.body(by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
+        let body = try await source.body(limit: exchange.snapshot.config.limits.upstreamBodyBytes, by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
         return mappedError(head, body, exchange, target)
     }
 
@@ -297,14 +322,16 @@ extension Worker {
         _ exchange: Exchange, _ target: Target, _ next: Router.Attempt, _ result: inout AttemptResult, _ outcome: inout AttemptOutcome,
         isFinal: Bool
     ) async {
-        guard case .answer(let answer) = result, !target.onError.isEmpty, answer.error?.kind != .guardrailDenied else { return }
+        guard case .answer(let answer) = result, answer.error?.kind != .guardrailDenied else { return }
+        let uses = target.onError + (exchange.plan?.onError ?? [])
+        guard !uses.isEmpty else { return }
         let failure = PluginFailureInfo(
             status: answer.status, isRetryable: answer.failure != nil || [408, 429, 500, 502, 503, 504, 529].contains(answer.status), isFinal: isFinal,
             isTransport: answer.failure != nil, type: answer.error?.type, code: answer.error?.code, param: answer.error?.param,
             message: answer.error?.message)
         let facts = attemptFacts(exchange, target, model: exchange.attemptModel, number: next.number)(
             BodyView(body: exchange.body, endpoint: exchange.endpoint, isRequest: true))
-        for use in target.onError {
+        for use in uses {
             let hookExchange = exchange.hookExchange(use.instance, facts)
             let deadline = Deadline.after(milliseconds: use.timeoutMilliseconds)
             hookExchange.prepare(facts, deadline: deadline)

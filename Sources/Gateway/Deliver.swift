@@ -217,7 +217,7 @@ struct StreamRelay {
     var isComplete: Bool { sawEnd }
 
     mutating func note(_ event: SSEEvent, _ exchange: Exchange) {
-        assembler?.take(event)
+        if writesRaw { assembler?.take(event) }
         if event.isDone {
             sawEnd = true
             return
@@ -285,12 +285,16 @@ struct StreamRelay {
         third == 0x0A ? second == 0x0A || second == 0x0D && first == 0x0A : third == 0x0D && second == 0x0D
     }
 
-    mutating func write(_ event: SSEEvent, into output: inout BytesBuilder) { event.write(into: &output) }
+    /// Writes an event that the guards have let go.
+    mutating func write(_ event: SSEEvent, into output: inout BytesBuilder) {
+        assembler?.take(event)
+        event.write(into: &output)
+    }
 
     /// What the guards found, then the end event where one has come.
     mutating func flushEnd(_ results: SSEEvent?, into output: inout BytesBuilder) {
         results?.write(into: &output)
-        heldEnd?.write(into: &output)
+        if let heldEnd { write(heldEnd, into: &output) }
         heldEnd = nil
     }
 

@@ -264,6 +264,8 @@ final class FrontDesk: ExchangeHandler {
         switch recognised {
         case .endpoint(.models), .endpoint(.proxy), .proxy:
             let type = exchange.headers.contentType
+            // Neither length nor coding: there is no body (RFC 9112, 6.3).
+            if client.head.value("content-length") == nil, client.head.value("transfer-encoding") == nil { return .buffered(limit: limits.bodyBytes) }
             if type == nil || type?.hasPrefixIgnoringCase("application/json") == true { return .buffered(limit: limits.bodyBytes) }
             return .streamed(limit: limits.uploadBytes)
         case .endpoint: return .buffered(limit: limits.bodyBytes)

@@ -12,7 +12,8 @@ import Wire
 extension Worker {
     /// The cached answer, if there is one. Sets the exchange's cache status and key.
     func lookUpCache(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes) -> Answer? {
-        guard let policy = target.cache, exchange.endpoint.hasSegmentTable, !exchange.headers.isDebugOff else {
+        // A forwarded header may change the answer in ways that the key does not know.
+        guard let policy = target.cache, target.forwardHeaders.isEmpty, exchange.endpoint.hasSegmentTable, !exchange.headers.isDebugOff else {
             exchange.record.cacheStatus = .disabled
             return nil
         }
@@ -60,6 +61,8 @@ extension Worker {
         add(target.slug)
         add(out.url)
         add(target.isStrict ? "strict" : "")
+        // Answers are kept as the guards left them: only for requests that the same guards would judge.
+        for stage in (exchange.plan?.mandatoryAfter ?? []) + target.after { add(stage.fingerprint) }
         if let namespace = exchange.headers.cacheNamespace {
             add("namespace")
             add(namespace)

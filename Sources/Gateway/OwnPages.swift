@@ -18,7 +18,8 @@ extension Worker {
         case .health(let health): serve(health, exchange)
         case .metrics:
             guard exchange.snapshot.config.metrics.enabled else { throw notFound() }
-            try refuseWebPagesOnOwnPages(exchange)
+            // What is asked for, and by how many, is not everybody's business.
+            try authenticate(exchange)
             exchange.record.endpoint = "metrics"
             write(Answer(status: 200, contentType: MetricsExposition.contentType, body: services.metrics.exposition()), exchange)
         case .reserved(let name):
@@ -34,10 +35,6 @@ extension Worker {
     }
 
     private func notFound() -> GatewayError { GatewayError(.notFound, status: 404, "Not Found") }
-
-    private func refuseWebPagesOnOwnPages(_ exchange: Exchange) throws(GatewayError) {
-        if exchange.snapshot.config.keys.isEmpty { try refuseWebPages(exchange) }
-    }
 
     private func answerText(_ text: String, _ exchange: Exchange) {
         exchange.record.endpoint = "root"

@@ -94,6 +94,11 @@ extension Worker {
             case .attempt(let upcoming) where exchange.deadline.remaining() <= upcoming.delay:
                 // There is no time for another attempt: this one's answer has to do.
                 exchange.routeTaken = RouteTaken(path: target.path, retryCount: -1, provider: target.slug)
+                if case .retry = result { result = exhausted(result, exchange) }
+                return await deliver(result, exchange, target, plan)
+            case .attempt where exchange.upload != nil:
+                // A body that was streamed has gone: there is no second attempt.
+                exchange.routeTaken = RouteTaken(path: target.path, retryCount: next.retry, provider: target.slug)
                 return await deliver(result, exchange, target, plan)
             case .attempt: result.discard()
             case .finish(let finish):
@@ -106,9 +111,14 @@ extension Worker {
 
     /// A guard did not want the client to have this answer, and there is no other.
     private func exhausted(_ result: AttemptResult, _ exchange: Exchange) -> AttemptResult {
-        guard case .answer(let answer) = result, answer.isSuccess else { return result }
-        return .answer(self.answer(
-            for: GatewayError(.guardrailDenied, status: 446, Self.denialMessage, type: "hooks_failed"), exchange))
+        switch result {
+        case .answer(let answer) where !answer.isSuccess: return result
+        case .retry(let answer, _) where answer.error != nil: return .answer(answer)
+        default:
+            result.discard()
+            return .answer(self.answer(
+                for: GatewayError(.guardrailDenied, status: 446, Self.denialMessage, type: "hooks_failed"), exchange))
+        }
     }
 
     private func routing<Value>(_ body: () throws(RoutingError) -> Value) throws(GatewayError) -> Value {

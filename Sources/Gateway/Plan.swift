@@ -15,7 +15,13 @@ final class Plan: Sendable {
     let mandatoryBefore: [GuardStage]
     let mandatoryAfter: [GuardStage]
 
-    init(route: Route, targets: [Target], mandatoryBefore: [GuardStage], mandatoryAfter: [GuardStage]) {
+    /// Those of the mandatory guards that have an on_error hook.
+    var onError: [GuardUse] { (mandatoryBefore + mandatoryAfter).flatMap(\.uses).filter { $0.check.hooks.contains(.error) } }
+    /// The config came with the request: what it does is the client's doing.
+    let isFromRequest: Bool
+
+    init(route: Route, targets: [Target], mandatoryBefore: [GuardStage], mandatoryAfter: [GuardStage], isFromRequest: Bool) {
+        self.isFromRequest = isFromRequest
         self.route = route
         self.targets = targets
         self.mandatoryBefore = mandatoryBefore
@@ -97,8 +103,11 @@ final class GuardStage: Sendable {
     let feedbackOnSuccess: JSONValue?
     let feedbackOnFail: JSONValue?
     let uses: [GuardUse]
+    /// The same for stages that judge alike.
+    let fingerprint: String
 
     init(_ group: GuardGroup, uses: [GuardUse]) {
+        fingerprint = group.checks.filter(\.isEnabled).map { $0.id + $0.parameters.text }.joined(separator: ";")
         id = group.id
         kind = group.kind?.rawValue
         denies = group.deny
@@ -107,6 +116,11 @@ final class GuardStage: Sendable {
         feedbackOnFail = group.onFail?["feedback"]
         self.uses = uses
     }
+}
+
+extension GuardStage {
+    /// It may refuse or change a request: one that it cannot read does not pass it.
+    var mustSeeEverything: Bool { !isAsync && (denies || uses.contains { $0.check.mutates || $0.onFailure == .closed }) }
 }
 
 /// One check of a stage: its instance, and the operator's word on its failures.

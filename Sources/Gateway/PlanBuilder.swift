@@ -36,7 +36,7 @@ struct PlanBuilder {
         }
         return Plan(
             route: route, targets: targets, mandatoryBefore: try stages(file.defaults.inputGuards, isInline: false),
-            mandatoryAfter: try stages(file.defaults.outputGuards, isInline: false))
+            mandatoryAfter: try stages(file.defaults.outputGuards, isInline: false), isFromRequest: config.origin == .request)
     }
 
     // MARK: Which config
@@ -304,7 +304,7 @@ struct PlanBuilder {
     }
 
     private func own(_ slug: String, _ whole: RequestConfig, named: Bool) throws(GatewayError) -> Source {
-        if whole.origin == .request, !allowInline.provider {
+        if whole.origin == .request || named, !allowInline.provider {
             throw blocked("inline_provider_blocked", "providers are not taken from requests here: use @name", "x-portkey-provider")
         }
         if snapshot.plugins.provider(slug) == nil {

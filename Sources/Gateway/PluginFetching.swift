@@ -62,7 +62,7 @@ final class FetchJob: @unchecked Sendable {
                     answerLimit: PluginFetching.limit()))
             self.transfer = transfer
             let head = try await transfer.head(by: request.deadline, timeoutMessage: "no answer in time")
-            let body = try await transfer.body(by: request.deadline, timeoutMessage: "no answer in time")
+            let body = try await transfer.body(limit: PluginFetching.limit(), by: request.deadline, timeoutMessage: "no answer in time")
             return PluginFetchAnswer(status: head.status, headers: head.headers, body: body)
         } catch {
             transfer?.cancel()

@@ -42,6 +42,9 @@ extension Worker {
             var result = StageResult(stage: stage, checks: [], startedAt: WallClock.now(), duration: 0)
             for use in stage.uses where handles(use, side) {
                 let current = view ?? BodyView(body: body, endpoint: exchange.endpoint, isRequest: side == .before)
+                if view == nil {
+                    do throws(GatewayError) { try current.check() } catch { return .denied(answer(for: error, exchange)) }
+                }
                 view = current
                 let step = await runCheck(use, side, exchange, facts(current))
                 record(step.result, step.verdict, exchange)

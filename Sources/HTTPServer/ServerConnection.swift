@@ -152,6 +152,9 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if case .answering = phase {
+            if isWritable { deadline = .never } else { setDeadline(milliseconds: limits.bodyTimeoutMilliseconds) }
+        }
         exchange?.writabilityChanged()
         context.fireChannelWritabilityChanged()
     }
@@ -217,7 +220,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         switch mode {
         case .buffered(let limit):
             if let announced, announced > limit { return refuseBodySize(limit, target: head.uri) }
-            phase = .receiving(Receiving(limit: limit, builder: BytesBuilder(capacity: min(announced ?? 0, 1 << 20))))
+            phase = .receiving(Receiving(limit: limit, builder: BytesBuilder(capacity: min(announced ?? 0, 64 << 10))))
         case .streamed(let limit):
             if let announced, announced > limit { return refuseBodySize(limit, target: head.uri) }
             exchange.isStreamed = true
@@ -355,7 +358,9 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     }
 
     func cut() {
-        exchange = nil
+        let exchange = exchange
+        self.exchange = nil
+        defer { exchange?.closed() }
         isAnswerDone = true
         phase = .closed
         // Without a half-close handshake the client sees that the answer is incomplete.
@@ -440,6 +445,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         switch phase {
         case .waiting where hasHeadStarted:
             refuse(GatewayError(.clientTimeout, status: 408, "the request's headers did not come in time"))
+        case .receiving where isAnswerDone: linger()
         case .receiving where exchange?.isHeadSent ?? false: cut()
         case .receiving:
             let error = GatewayError(.clientTimeout, status: 408, "the request's body did not come in time")
@@ -450,7 +456,9 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
             } else {
                 refuse(error, target: exchange?.head.target ?? "")
             }
-        case .answering: break
+        case .answering:
+            // Only while the client does not read is there a deadline in this phase.
+            if !isWritable { cut() }
         case .waiting, .lingering, .closed: context?.close(promise: nil)
         }
     }

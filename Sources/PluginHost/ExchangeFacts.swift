@@ -53,6 +53,14 @@ package final class BodyView: Sendable {
         self.isRequest = isRequest
     }
 
+    /// Finds the segments now, and throws where the body could be read in two ways (a member that stands twice, for example): then
+    /// no guard can say what the provider will see.
+    package func check() throws(GatewayError) {
+        guard isRequest else { return }
+        let segments = try SegmentTable.request(endpoint, body)
+        found.withLock { $0 = $0 ?? segments.map { PresentedSegment($0, in: body) } }
+    }
+
     /// The body's segments. Empty for bodies that are not this endpoint's JSON: the request's were checked before.
     package var segments: [PresentedSegment] {
         found.withLock { found in

@@ -193,9 +193,9 @@ package struct StreamHold {
         }
     }
 
-    /// Everything that is held, unseen: for a policy that lets the stream go on.
+    /// Everything that is held, with the edits that were decided, the rest unseen: for a policy that lets the stream go on.
     package mutating func releaseAll() -> [SSEEvent] {
-        let all = held.map(\.event) + incoming
+        let all = held.map { edited($0) } + incoming
         held = []
         incoming = []
         return all

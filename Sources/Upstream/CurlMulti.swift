@@ -205,5 +205,9 @@ final class EasyHandle {
     func reset() {
         transfer = nil
         setHeaders(nil)
+        // What belonged to the request is gone now.
+        _ = curl_shim_pointer(handle, CURLOPT_ERRORBUFFER, nil)
+        _ = curl_shim_pointer(handle, CURLOPT_POSTFIELDS, nil)
+        _ = curl_shim_off(handle, CURLOPT_INFILESIZE_LARGE, -1)
     }
 }

@@ -27,6 +27,7 @@ package final class CurlPoller: @unchecked Sendable {
     private var multis: [CurlMulti] = []
     private var timer: Scheduled<Void>?
     private var timerDeadline: NIODeadline = .distantFuture
+    private var timerFires: NIODeadline = .distantFuture
     private var channel: (any Channel)?
     private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: 256)
 
@@ -44,6 +45,8 @@ package final class CurlPoller: @unchecked Sendable {
         var registered: UInt32 = 0
         var wanted: UInt32 = 0
         var generation: UInt32 = 0
+        /// One of the resolver's socket pairs, which curl closes without a word.
+        var isLocal = false
         var owner: CurlMulti?
     }
 
@@ -155,7 +158,8 @@ package final class CurlPoller: @unchecked Sendable {
         sockets[index].owner = owner
         let registered = sockets[index].registered
         // A connection that goes idle stays registered for reading: the next request then needs no system call here.
-        if wanted == registered || (wanted == 0 && registered == UInt32(EPOLLIN.rawValue)) { return }
+        if registered == 0 { sockets[index].isLocal = linux_socket_is_local(descriptor) != 0 }
+        if wanted == registered || (wanted == 0 && registered == UInt32(EPOLLIN.rawValue) && !sockets[index].isLocal) { return }
         if wanted == 0 {
             unregister(index)
             return
@@ -185,11 +189,18 @@ package final class CurlPoller: @unchecked Sendable {
         var next = NIODeadline.distantFuture
         for multi in multis { next = min(next, multi.timerDeadline) }
         timerDeadline = next
-        if next != .distantFuture, timer == nil { scheduleTimer() }
+        guard next != .distantFuture else { return }
+        if timer == nil {
+            scheduleTimer()
+        } else if next < timerFires {
+            timer?.cancel()
+            scheduleTimer()
+        }
     }
 
     /// One lazy timer that arms itself again when it fires early: no heap traffic per request.
     private func scheduleTimer() {
+        timerFires = timerDeadline
         timer = loop.scheduleTask(deadline: timerDeadline) { [self] in
             timer = nil
             if NIODeadline.now() >= timerDeadline {

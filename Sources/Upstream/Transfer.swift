@@ -74,17 +74,20 @@ package final class Transfer: Timed {
         return piece
     }
 
-    /// The whole body.
-    package func body(by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes {
-        guard var whole = try await next(by: deadline, timeoutMessage: timeoutMessage) else { return .empty }
+    /// The whole body, of `limit` bytes at most.
+    package func body(limit: Int, by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes {
+        guard let first = try await next(by: deadline, timeoutMessage: timeoutMessage) else { return .empty }
+        guard let second = try await next(by: deadline, timeoutMessage: timeoutMessage) else { return first }
+        var builder = BytesBuilder(capacity: (first.count + second.count) * 2)
+        builder.append(first)
+        builder.append(second)
         while let piece = try await next(by: deadline, timeoutMessage: timeoutMessage) {
-            var builder = BytesBuilder(capacity: whole.count * 2 + piece.count)
-            builder.append(whole)
             builder.append(piece)
-            while let more = try await next(by: deadline, timeoutMessage: timeoutMessage) { builder.append(more) }
-            whole = builder.finish()
+            if builder.count > limit {
+                throw UpstreamFailure(.tooLarge, "the upstream's answer is larger than \(limit) bytes")
+            }
         }
-        return whole
+        return builder.finish()
     }
 
     private func wait(by deadline: Deadline, _ message: String) async {
@@ -225,7 +228,7 @@ package final class Transfer: Timed {
             return
         }
         if isHeadComplete { return }
-        if line.count >= 12, line[0] == UInt8(ascii: "H"), line[1] == UInt8(ascii: "T"), line.prefix(5).elementsEqual("HTTP/".utf8) {
+        if line.count >= 8, line[0] == UInt8(ascii: "H"), line[1] == UInt8(ascii: "T"), line.prefix(5).elementsEqual("HTTP/".utf8) {
             head = UpstreamHead(status: statusCode(line), headers: [])
             return
         }
@@ -304,20 +307,20 @@ package final class Transfer: Timed {
         switch result {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
             return UpstreamFailure(.unresolved, "the upstream's host name could not be resolved")
-        case CURLE_COULDNT_CONNECT: return UpstreamFailure(.unreachable, "the upstream could not be reached: \(errorText.text)")
+        case CURLE_COULDNT_CONNECT: return UpstreamFailure(.unreachable, "the upstream could not be reached", detail: errorText.text)
         case CURLE_OPERATION_TIMEDOUT: return UpstreamFailure(.unreachable, "the upstream did not accept a connection in time")
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
             CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR:
-            return UpstreamFailure(.tls, "no TLS connection to the upstream: \(errorText.text)")
+            return UpstreamFailure(.tls, "no TLS connection to the upstream could be made", detail: errorText.text)
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
             return UpstreamFailure(.unreachable, "the upstream's URL is not a valid http or https URL")
         case CURLE_BAD_CONTENT_ENCODING:
             return UpstreamFailure(.invalidAnswer, "the upstream's answer has a content encoding that cannot be decoded")
         case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_HTTP2:
-            return UpstreamFailure(.invalidAnswer, "the upstream's answer is not HTTP: \(errorText.text)")
+            return UpstreamFailure(.invalidAnswer, "the upstream's answer is not HTTP", detail: errorText.text)
         default:
             let text = errorText.text.isEmpty ? String(cString: curl_easy_strerror(result)) : errorText.text
-            return UpstreamFailure(isHeadComplete ? .cut : .unreachable, "the connection to the upstream failed: \(text)")
+            return UpstreamFailure(isHeadComplete ? .cut : .unreachable, isHeadComplete ? "the connection to the upstream broke off" : "the connection to the upstream failed", detail: text)
         }
     }
 }

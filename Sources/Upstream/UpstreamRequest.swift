@@ -57,10 +57,13 @@ package struct UpstreamFailure: Error, Sendable {
     package var kind: Kind
     /// Safe to show to the client: no address, no credential.
     package var message: String
+    /// For the log only.
+    package var detail: String?
 
-    package init(_ kind: Kind, _ message: String) {
+    package init(_ kind: Kind, _ message: String, detail: String? = nil) {
         self.kind = kind
         self.message = message
+        self.detail = detail
     }
 }
 

@@ -31,7 +31,6 @@ enum {
 typedef struct instance {
   const gh_host *host;
   int64_t *probe;
-  int64_t spare[P_COUNT]; /* the slots, when no test gave any */
   char what[64];
   char text[4096];
   char url[512];
@@ -40,6 +39,9 @@ typedef struct instance {
   const gh_http *http;
   void *own;
 } instance;
+
+/* The slots, when no test gave any. */
+static int64_t spare[P_COUNT];
 
 /* What the plugin does in a hook. window is NULL outside of on_stream. */
 static gh_verdict run(instance *, gh_exchange *, const gh_window *, gh_decision *);
@@ -125,7 +127,7 @@ static void *create(const gh_host *host, const gh_create_info *info) {
   int64_t address = number(info->config_json, "probe", 0);
   if (!self) return NULL;
   self->host = host;
-  self->probe = address ? (int64_t *)(uintptr_t)address : self->spare;
+  self->probe = address ? (int64_t *)(uintptr_t)address : spare;
   text(info->config_json, "do", self->what, sizeof self->what);
   text(info->config_json, "text", self->text, sizeof self->text);
   text(info->config_json, "url", self->url, sizeof self->url);
