@@ -30,6 +30,16 @@ final class AnswerSource {
         }
     }
 
+    /// Why there will be no bytes at all, where that is known already.
+    var earlyFailure: UpstreamFailure? {
+        if case .transfer(let transfer) = origin { transfer.earlyFailure } else { nil }
+    }
+
+    /// True when `next` will not have to wait.
+    var hasBytes: Bool {
+        if case .transfer(let transfer) = origin { transfer.hasBytes } else { true }
+    }
+
     /// The next bytes; nil at the end.
     func next(by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes? {
         switch origin {

@@ -142,7 +142,9 @@ extension Worker {
     }
 
     private static func isJSON(_ type: String) -> Bool {
-        type.hasPrefixIgnoringCase("application/json") || type.lowercased().split(separator: ";").first?.hasSuffix("+json") == true
+        if type == "application/json" { return true }
+        let name = type.lowercased().split(separator: ";").first?.trimmed
+        return name == "application/json" || name?.hasSuffix("+json") == true
     }
 
     /// A hook has changed the request's body.

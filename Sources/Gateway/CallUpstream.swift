@@ -158,12 +158,15 @@ extension Worker {
     private func take(
         _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, _ facts: ExchangeFacts
     ) async throws(UpstreamFailure) -> AttemptResult {
+        guard (200...599).contains(head.status) else { throw UpstreamFailure(.invalidAnswer, "the upstream's status \(head.status) is none of HTTP's") }
         let contentType = head.value("content-type") ?? ""
         let isEventStream = contentType.hasPrefixIgnoringCase("text/event-stream")
         guard (200...299).contains(head.status) else {
             return .answer(try await errorAnswer(head, source, exchange, target))
         }
         if exchange.endpoint == .proxy || exchange.endpoint == .models {
+            // Broken together with its head: there is still time for an error, or for another target.
+            if let failure = source.earlyFailure { throw failure }
             return .relay(OpenRelay(head: head, transfer: source, deadline: exchange.deadline))
         }
         if isEventStream || (exchange.isStream && out.framing == .jsonLines) {

@@ -123,8 +123,11 @@ extension Worker {
         // Headers of the format that the client speaks, where the provider speaks it, too.
         let prefix: StaticString = exchange.endpoint == .messages ? "anthropic-" : "openai-"
         let isNative = target.provider.descriptor.support(for: exchange.endpoint) == .native
+        let hop = isProxy ? exchange.client.head.value("connection")?.lowercased().split(separator: ",").map(\.trimmed) ?? [] : []
         return exchange.client.head.headers.filter { header in
             let name = header.name
+            // What Connection names is of the hop, too (RFC 9110, 7.6.1).
+            if !hop.isEmpty, hop.contains(where: { $0 == name.lowercased() }) { return false }
             if !target.forwardHeaders.isEmpty, target.forwardHeaders.contains(name.lowercased().replacing("_", with: "-")) {
                 return Self.isForwardable(name) && !isGatewayCredential(header.value, exchange)
             }

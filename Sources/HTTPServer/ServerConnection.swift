@@ -261,6 +261,8 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
             return GatewayError(.payloadTooLarge, status: 431, "the request has more than \(limits.headerCount) headers")
         }
         if hosts > 1 { return GatewayError(.invalidRequest, status: 400, "the request has more than one Host header") }
+        // RFC 9112, 3.2.
+        if hosts == 0, version.minor > 0 { return GatewayError(.invalidRequest, status: 400, "the request has no Host header") }
         return nil
     }
 

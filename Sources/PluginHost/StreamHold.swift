@@ -81,6 +81,9 @@ package struct StreamHold {
     /// Bytes of text waiting.
     package var heldBytes: Int { texts.values.reduce(0) { $0 + $1.pending.count } }
 
+    /// Edits of text that has not left.
+    var editCount: Int { texts.values.reduce(0) { $0 + $1.edits.count } }
+
     /// Takes the next event of the stream.
     package mutating func take(_ event: SSEEvent) { incoming.append(event) }
 

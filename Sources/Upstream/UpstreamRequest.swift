@@ -73,6 +73,8 @@ package final class UploadBody {
     private var offset = 0
     private(set) var hasEnded = false
     private(set) var isAborted = false
+    /// Part of it has gone out: there is no sending it again.
+    package private(set) var isSpent = false
     private var queued = 0
     /// Exact length in bytes where the client said it; nil sends chunks.
     package let length: Int?
@@ -120,6 +122,7 @@ package final class UploadBody {
                 offset = 0
             }
         }
+        if written > 0 { isSpent = true }
         let wasFull = isFull
         queued -= written
         if wasFull, !isFull { onDrain?() }

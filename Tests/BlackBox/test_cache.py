@@ -291,11 +291,18 @@ def test_input_guards_come_before_the_cache(gateway, upstream, prompt):
     assert cached(gateway, config=guard, prompt=prompt).status == 446
 
 
-def test_output_guards_judge_hits(gateway, upstream, prompt):
+def test_a_hit_does_not_get_around_an_output_guard(gateway, upstream, prompt):
     cached(gateway, prompt=prompt)
     guard = {"output_guardrails": [{"deny": True, "contains": {"words": ["upstream"], "operator": "none"}}]}
-    answer = cached(gateway, config=guard, prompt=prompt)
-    assert answer.status == 446 and len(upstream.requests) == 1
+    # Answers are kept as the guards left them, so that other guards have another entry.
+    assert cached(gateway, config=guard, prompt=prompt).status == 446
+
+
+def test_output_guards_judge_hits(gateway, upstream, prompt):
+    guard = {"output_guardrails": [{"contains": {"words": ["upstream"], "operator": "any"}}]}
+    answers = [cached(gateway, config=guard, prompt=prompt) for _ in range(2)]
+    assert [status(answer) for answer in answers] == ["MISS", "HIT"] and len(upstream.requests) == 1
+    assert all(answer.json["hook_results"]["after_request_hooks"][0]["verdict"] for answer in answers)
 
 
 def test_results_are_not_stored(gateway, upstream, prompt):
@@ -408,5 +415,5 @@ def test_streamed_messages_answer_plain_ones(gateway, upstream, prompt):
 
 def test_a_stored_stream_is_counted_as_one_request(gateway, upstream, prompt):
     cached(gateway, prompt=prompt, stream=True)
-    text = ask(gateway, "GET", "/metrics").text
+    text = ask(gateway, "GET", "/metrics", headers=KEY).text
     assert "gatehouse_cache_total" in text

@@ -136,6 +136,24 @@ def test_an_answer_flows(gateway, upstream):
         assert b"".join(pieces) == b"data: 2\n\n"
 
 
+def test_a_head_goes_down_before_its_body_comes(gateway, upstream):
+    gate = upstream.gate()
+    base = upstream.script(u.streams([b"late"], gates={0: gate}))
+    with Connection(gateway) as connection:
+        connection.send_request("GET", "/v1/files/x/content", config_header(target(base)))
+        answer = connection.read_head()
+        assert answer.status == 200
+        gate.open()
+        assert b"".join(connection.pieces(answer)) == b"late"
+
+
+@pytest.mark.parametrize("name", ["bad-chunk", "bad-gzip", "nothing", "half-head"])
+def test_an_answer_that_breaks_before_its_first_byte_falls_over(gateway, upstream, name):
+    config = {"strategy": {"mode": "fallback"}, "targets": [target(upstream.script(u.BY_MODEL[name])), target(upstream.base)]}
+    answer = ask(gateway, "GET", "/v1/files", headers=config_header(config))
+    assert answer.status == 200 and answer.portkey["last-used-option-index"] == "config.targets[1]"
+
+
 def test_an_answer_that_breaks_off_is_broken_for_the_client(gateway, upstream):
     base = upstream.script(u.stops_inside_body(b"x" * 1000, 5000, "text/plain"))
     answer = ask(gateway, "GET", "/v1/files/x/content", headers=config_header(target(base)))

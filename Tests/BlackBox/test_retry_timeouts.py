@@ -346,4 +346,5 @@ def test_every_line_end_is_understood(gateway, upstream, ends, split):
     frames = [frame[:-2] + ends for frame in u.chat_frames("a", "b")]
     base = upstream.script(u.streams(frames, split=split))
     answer = chat(gateway, config_header(target(base)), stream=True)
-    assert answer.body == b"".join(frames)
+    # Line ends of CR alone are rare, and most clients do not know them: such streams are written anew.
+    assert answer.body == b"".join(frames).replace(b"\r\r", b"\n\n")

@@ -278,11 +278,12 @@ import Wire
         _ = await loop.run(.request, on: exchange)
         #expect(bench.probe.results(40) == Array(repeating: 0, count: 39) + [Int(GH_INVALID)])
         let long = Bytes(String(repeating: "x", count: 4097))
-        #expect(exchange.stageAttribute(gh_str(viewing: "k"), gh_str(viewing: long)) == gh_status(GH_GONE), "the call is over")
+        defer { withExtendedLifetime(long) {} }
+        #expect(exchange.stageAttribute(gh_str("k"), gh_str(viewing: long)) == gh_status(GH_GONE), "the call is over")
         exchange.prepare(exchange.facts, deadline: .never)
-        #expect(exchange.stageAttribute(gh_str(viewing: "k"), gh_str(viewing: long)) == gh_status(GH_OVER_LIMIT))
-        for _ in 0..<64 { #expect(exchange.stageAttribute(gh_str(viewing: "k"), gh_str(viewing: "v")) == gh_status(GH_OK)) }
-        #expect(exchange.stageAttribute(gh_str(viewing: "k"), gh_str(viewing: "v")) == gh_status(GH_OVER_LIMIT))
+        #expect(exchange.stageAttribute(gh_str("k"), gh_str(viewing: long)) == gh_status(GH_OVER_LIMIT))
+        for _ in 0..<64 { #expect(exchange.stageAttribute(gh_str("k"), gh_str("v")) == gh_status(GH_OK)) }
+        #expect(exchange.stageAttribute(gh_str("k"), gh_str("v")) == gh_status(GH_OVER_LIMIT))
     }
 
     @Test func reportsCarryJSON() async throws {
@@ -302,8 +303,9 @@ import Wire
         exchange.prepare(exchange.facts, deadline: .never)
         #expect(kept.string == "a sentence")
         #expect(exchange.keep(.absent).isAbsent)
-        #expect(!exchange.keep(gh_str(viewing: "")).isAbsent)
+        #expect(!exchange.keep(gh_str("")).isAbsent)
         let large = Bytes([UInt8](repeating: 0x78, count: 9 << 20))
+        defer { withExtendedLifetime(large) {} }
         #expect(!exchange.keep(gh_str(viewing: large)).isAbsent)
         #expect(exchange.keep(gh_str(viewing: large)).isAbsent, "16 MiB are enough")
     }
@@ -329,10 +331,10 @@ import Wire
         let exchange = bench.exchange()
         _ = await loop.run(.request, on: exchange)
         let gone = gh_status(GH_GONE)
-        #expect(exchange.stageEdit(0, 5, 6, gh_str(viewing: "y")) == gone)
-        #expect(exchange.stagePut(0, gh_str(viewing: "/n"), gh_str(viewing: "1"), inserts: false) == gone)
-        #expect(exchange.stageBody(0, gh_str(viewing: "{}")) == gone)
-        #expect(exchange.stageHeader(1, gh_str(viewing: "a"), gh_str(viewing: "b")) == gone)
+        #expect(exchange.stageEdit(0, 5, 6, gh_str("y")) == gone)
+        #expect(exchange.stagePut(0, gh_str("/n"), gh_str("1"), inserts: false) == gone)
+        #expect(exchange.stageBody(0, gh_str("{}")) == gone)
+        #expect(exchange.stageHeader(1, gh_str("a"), gh_str("b")) == gone)
         #expect(exchange.addReport(true, .absent) == gone)
         #expect(exchange.edits.count == 1)
     }
@@ -342,7 +344,8 @@ import Wire
         let exchange = bench.exchange()
         exchange.prepare(exchange.facts, deadline: .never)
         let id = try #require(exchange.facts.request.segments.first).segment.id
-        #expect(exchange.stageEdit(id, 0, 1, gh_str(viewing: Bytes([0xFF]))) == gh_status(GH_INVALID))
+        let raw = Bytes([0xFF])
+        #expect(withExtendedLifetime(raw) { exchange.stageEdit(id, 0, 1, gh_str(viewing: raw)) } == gh_status(GH_INVALID))
         #expect(exchange.stageEdit(id, 0, 1, .absent) == gh_status(GH_OK), "takes the range out")
     }
 }

@@ -45,7 +45,7 @@ static int64_t spare[P_COUNT];
 
 /* What the plugin does in a hook. window is NULL outside of on_stream. */
 static gh_verdict run(instance *, gh_exchange *, const gh_window *, gh_decision *);
-/* At the end of create(), where the plugin has something to do; 0 refuses. */
+/* At the end of create(), where the plugin has something to do: 1, 0 to refuse, or -1 to refuse and not be freed. */
 static int set_up(instance *);
 
 /* ---- slots ------------------------------------------------------------------------------------------------------- */
@@ -136,9 +136,11 @@ static void *create(const gh_host *host, const gh_create_info *info) {
   self->http = host->extension(host, GH_EXT_HTTP);
   count(self, P_CREATED);
   note(self, P_CREATE_THREAD, thread_id());
-  if (set_up(self)) return self;
-  free(self);
-  return NULL;
+  switch (set_up(self)) {
+    case 1: return self;
+    case -1: return NULL; /* refused, but something will still be noted */
+    default: free(self); return NULL;
+  }
 }
 
 static void destroy(void *raw) {

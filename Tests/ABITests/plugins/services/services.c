@@ -152,7 +152,7 @@ static int set_up(instance *self) {
   if (strcmp(self->what, "fetch_detached") == 0) fetch_detached(self);
   if (strcmp(self->what, "fetch_detached_and_refuse") == 0) {
     fetch_detached(self);
-    return 0;
+    return -1;
   }
   return 1;
 }
