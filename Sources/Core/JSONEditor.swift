@@ -88,6 +88,7 @@ package enum JSONEditor {
             }
             guard let parent = JSONPointer(pointer.tokens.dropLast()).find(in: buffer) else { return nil }
             let open = buffer[parent.lowerBound]
+            guard open == UInt8(ascii: "{") || open == UInt8(ascii: "[") else { return nil }
             let close = parent.upperBound - 1
             let isEmpty = !buffer[(parent.lowerBound + 1)..<close].contains { $0 > 0x20 }
             let comma: [UInt8] = isEmpty ? [] : [UInt8(ascii: ",")]

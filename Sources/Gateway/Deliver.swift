@@ -62,6 +62,7 @@ extension Worker {
         let isDecoded = relay.head.value("content-encoding") != nil
         let length = isDecoded ? nil : relay.head.value("content-length").flatMap { Int($0) }
         exchange.client.writeHead(status: relay.head.status, headers: headers, contentLength: length)
+        if !relay.transfer.hasBytes { exchange.client.flush() }
         let started = MonotonicClock.now()
         do throws(UpstreamFailure) {
             while let piece = try await relay.transfer.next(by: relay.deadline, timeoutMessage: "deadline") {

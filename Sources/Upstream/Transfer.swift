@@ -74,6 +74,11 @@ package final class Transfer: Timed {
         return piece
     }
 
+    /// A failure before the first byte of the body.
+    package var earlyFailure: UpstreamFailure? { received == 0 ? failure : nil }
+    /// True when `next` will not have to wait for the upstream.
+    package var hasBytes: Bool { pending.count > 0 || isDone }
+
     /// The whole body, of `limit` bytes at most.
     package func body(limit: Int, by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes {
         guard let first = try await next(by: deadline, timeoutMessage: timeoutMessage) else { return .empty }

@@ -128,10 +128,10 @@ import Testing
     }
 
     @Test func noPatternAndNoTextTakeForever() throws {
-        let pattern = compile("(a+)+b").pattern
+        let pattern = compile("^(a|aa)+$").pattern
         defer { table.free_pattern?(pattern) }
         let before = MonotonicClock.now()
-        #expect(match(pattern, String(repeating: "a", count: 100_000)).status == GH_OVER_LIMIT)
+        #expect(match(pattern, String(repeating: "a", count: 100_000) + "b").status == GH_OVER_LIMIT)
         #expect(MonotonicClock.now() - before < 10_000_000_000)
     }
 
