@@ -130,6 +130,7 @@ let package = Package(
         tests("Cache", ["Cache", "Core"]),
         tests("Telemetry", ["Telemetry", "Core"]),
         tests("Upstream", ["Upstream"]),
+        tests("PluginHost", ["PluginHost", "Core", "Wire", "CGatehouse"]),
         tests("Architecture", ["PluginHost", "Core"]),
     ],
     swiftLanguageModes: [.v6]
