@@ -61,10 +61,12 @@ def _die_with_parent() -> None:
 class Gateway:
     """One running gateway. `config` is written to a file; where it listens is filled in."""
 
-    def __init__(self, config: dict[str, Any], *, arguments: tuple[str, ...] = (), env: dict[str, str] | None = None):
+    def __init__(
+        self, config: dict[str, Any], *, arguments: tuple[str, ...] = (), env: dict[str, str] | None = None, file: str = "gatehouse.json"
+    ):
         self.directory = tempfile.TemporaryDirectory(prefix="gatehouse-test-")
         self.path = pathlib.Path(self.directory.name)
-        self.config_file = self.path / "gatehouse.json"
+        self.config_file = self.path / file
         self.config = config
         self.arguments = arguments
         self.env = env or {}
@@ -82,6 +84,11 @@ class Gateway:
     def write(self, config: dict[str, Any]) -> None:
         """Writes a config, complete, in one step."""
         self.write_text(json.dumps(self.complete(config)))
+
+    def reload(self, config: dict[str, Any]) -> None:
+        """Writes a config and tells the gateway, which would notice within a second."""
+        self.write(config)
+        self.signal(signal.SIGHUP)
 
     def write_text(self, text: str) -> None:
         fresh = self.config_file.with_suffix(".new")

@@ -461,6 +461,7 @@ def test_tls_offers_http_1_1(secure, trust):
         assert connection.socket.selected_alpn_protocol() in ("http/1.1", None)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_old_tls_is_refused(secure):
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE

@@ -117,6 +117,8 @@ class Incoming:
             raise ConnectionResetError("the client left")
         self.wire.transport.write(data)
         self.request.bytes_sent += len(data)
+        # A reply that writes without end must let the loop see that its client has left.
+        await asyncio.sleep(0)
         await self.wire.drain()
 
     async def head(self, status: int, headers: list[tuple[str, str]] | dict[str, str] = (), reason: str = "Whatever") -> None:
