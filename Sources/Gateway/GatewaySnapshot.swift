@@ -85,7 +85,12 @@ extension GatewaySnapshot {
     /// Guards outside of the configs, used by one or not.
     private func guardProblems() -> [String] {
         var places = [("/defaults/input_guardrails", config.defaults.inputGuards), ("/defaults/output_guardrails", config.defaults.outputGuards)]
-        places += config.guardrails.sorted { $0.key < $1.key }.map { ("/guardrails/\($0.key)", [$0.value]) }
+        places += config.guardrails.sorted { $0.key < $1.key }.map { name, group in
+            // Without a type it gets one from the list that names it.
+            var typed = group
+            typed.kind = typed.kind ?? .guardrail
+            return ("/guardrails/\(name)", [typed])
+        }
         let builder = PlanBuilder(self, allowInline: config.allowInline, keyConfig: nil)
         return places.compactMap { place, groups in
             do throws(GatewayError) {
