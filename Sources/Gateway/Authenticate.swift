@@ -91,7 +91,7 @@ extension Worker {
     }
 
     private static func isLocal(host: String) -> Bool {
-        var name = host.lowercased()[...]
+        var name = host[...]
         if name.hasPrefix("[") {
             name = name.dropFirst().prefix { $0 != "]" }
         } else {

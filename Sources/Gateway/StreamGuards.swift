@@ -59,23 +59,14 @@ extension Worker {
         into output: inout BytesBuilder
     ) async -> GatewayError? {
         var events = events
-        let refusal = await judge(&events, guards, isFinal: false, exchange, target)
-        write(events, exchange, target, &relay, into: &output)
-        return refusal
-    }
-
-    /// What the guards let go of `events` and of what they held. Text that one of them released before another refused is sent
-    /// however the stream was cut; of several refusals the last guard's counts, since it concerns the earliest text.
-    private func judge(
-        _ events: inout [SSEEvent], _ guards: [StreamGuard], isFinal: Bool, _ exchange: Exchange, _ target: Target
-    ) async -> GatewayError? {
-        var refusal: GatewayError?
         for guardian in guards {
-            let step = await step(guardian, events, isFinal: isFinal && refusal == nil, exchange, target)
-            events = step.released
-            refusal = step.refusal ?? refusal
+            switch await step(guardian, events, isFinal: false, exchange, target) {
+            case .success(let released): events = released
+            case .failure(let error): return error
+            }
         }
-        return refusal
+        write(events, exchange, target, &relay, into: &output)
+        return nil
     }
 
     /// The stream has ended: what is held is judged for the last time.
@@ -83,9 +74,11 @@ extension Worker {
         _ guards: [StreamGuard], _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay, into output: inout BytesBuilder
     ) async -> GatewayError? {
         var events: [SSEEvent] = []
-        if let refusal = await judge(&events, guards, isFinal: true, exchange, target) {
-            write(events, exchange, target, &relay, into: &output)
-            return refusal
+        for guardian in guards {
+            switch await step(guardian, events, isFinal: true, exchange, target) {
+            case .success(let released): events = released
+            case .failure(let error): return error
+            }
         }
         addResults(guards, exchange)
         write(events, exchange, target, &relay, into: &output)
@@ -126,33 +119,28 @@ extension Worker {
 
     private func step(
         _ guardian: StreamGuard, _ events: [SSEEvent], isFinal: Bool, _ exchange: Exchange, _ target: Target
-    ) async -> (released: [SSEEvent], refusal: GatewayError?) {
-        if guardian.mode == .off || guardian.isOff { return (events, nil) }
+    ) async -> Result<[SSEEvent], GatewayError> {
+        if guardian.mode == .off || guardian.isOff { return .success(events) }
         if guardian.judgesWhole {
             guardian.kept += events
             let mayRefuse = guardian.mode == .full
-            guard isFinal else { return (mayRefuse ? [] : events, nil) }
+            guard isFinal else { return .success(mayRefuse ? [] : events) }
             let verdict = await judgeWhole(guardian, exchange, target)
-            guard mayRefuse else { return (events, nil) }
-            switch verdict {
-            case .success(let released): return (released, nil)
-            case .failure(let refusal): return ([], refusal)
-            }
+            if case .failure(let error) = verdict { return mayRefuse ? .failure(error) : .success(events) }
+            return mayRefuse ? verdict : .success(events)
         }
         for event in events { guardian.hold.take(event) }
         if isFinal { guardian.hold.finish() }
         while let (key, window) = guardian.hold.nextWindow() {
-            if let refusal = await present(window, key, guardian, exchange, target) {
-                return (guardian.mode == .observe ? events : guardian.hold.release(), refusal)
-            }
+            if let refusal = await present(window, key, guardian, exchange, target) { return .failure(refusal) }
             if guardian.isOff { break }
         }
         if guardian.mode == .observe {
             _ = guardian.hold.release()
-            return (events, nil)
+            return .success(events)
         }
-        if guardian.isOff { return (guardian.hold.releaseAll(), nil) }
-        return (isFinal ? guardian.hold.release() + guardian.hold.releaseAll() : guardian.hold.release(), nil)
+        if guardian.isOff { return .success(guardian.hold.releaseAll()) }
+        return .success(isFinal ? guardian.hold.release() + guardian.hold.releaseAll() : guardian.hold.release())
     }
 
     private func streamFacts(_ exchange: Exchange, _ target: Target, _ response: BodyView?) -> ExchangeFacts {
