@@ -49,6 +49,9 @@ extension GatewaySnapshot {
                 problems.append("/network/allow_hosts/\(index): \(error.message)")
             }
         }
+        problems += guardProblems()
+        // Every plan has the mandatory ones: what is wrong with them is said once.
+        guard problems.isEmpty else { return problems }
         var inputs: [(String, PlanInputs)] = []
         for (name, named) in config.configs.sorted(by: { $0.key < $1.key }) {
             var wanted = PlanInputs()
@@ -77,6 +80,26 @@ extension GatewaySnapshot {
             }
         }
         return problems
+    }
+
+    /// Guards outside of the configs, used by one or not.
+    private func guardProblems() -> [String] {
+        var places = [("/defaults/input_guardrails", config.defaults.inputGuards), ("/defaults/output_guardrails", config.defaults.outputGuards)]
+        places += config.guardrails.sorted { $0.key < $1.key }.map { name, group in
+            // Without a type it gets one from the list that names it.
+            var typed = group
+            typed.kind = typed.kind ?? .guardrail
+            return ("/guardrails/\(name)", [typed])
+        }
+        let builder = PlanBuilder(self, allowInline: config.allowInline, keyConfig: nil)
+        return places.compactMap { place, groups in
+            do throws(GatewayError) {
+                try builder.check(groups)
+                return nil
+            } catch {
+                return ([place + ": " + error.message] + error.errors).joined(separator: "\n  ")
+            }
+        }
     }
 }
 

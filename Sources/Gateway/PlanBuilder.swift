@@ -39,6 +39,9 @@ struct PlanBuilder {
             mandatoryAfter: try stages(file.defaults.outputGuards, isInline: false), isFromRequest: config.origin == .request)
     }
 
+    /// Finds what is wrong with guards of the file.
+    func check(_ groups: [GuardGroup]) throws(GatewayError) { _ = try stages(groups, isInline: false) }
+
     // MARK: Which config
 
     private func requestConfig(_ inputs: PlanInputs) throws(GatewayError) -> RequestConfig {
