@@ -2,9 +2,6 @@
  * typed inline function here. CURL_STRICTER makes CURL and CURLM distinct opaque types. */
 #ifndef CCURL_SHIM_H
 #define CCURL_SHIM_H
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1 /* as in CLinux: both see the same fd_set */
-#endif
 #define CURL_STRICTER 1
 #define CURL_DISABLE_TYPECHECK 1
 #include <curl/curl.h>

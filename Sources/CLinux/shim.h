@@ -1,9 +1,6 @@
 /* Linux system calls that Swift's Glibc overlay does not show, as static inline functions: no object code of its own. */
 #ifndef CLINUX_SHIM_H
 #define CLINUX_SHIM_H
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <errno.h>
 #include <linux/aio_abi.h>
 #include <malloc.h>
@@ -18,6 +15,11 @@
 #include <netinet/tcp.h>
 #include <arpa/inet.h>
 #include <pthread.h>
+
+/* Declared here and not by _GNU_SOURCE, which would give fd_set another member than it has in Swift's Glibc module: a
+ * fresh debug build, which indexes all modules, refuses to see one type in two shapes. */
+void *memmem(const void *haystack, size_t haystack_length, const void *needle, size_t needle_length);
+int pthread_setname_np(pthread_t thread, const char *name);
 
 static inline int linux_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 static inline int linux_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }

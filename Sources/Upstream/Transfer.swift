@@ -11,7 +11,7 @@ package import Core
 package final class Transfer: Timed {
     private let multi: CurlMulti
     private var easy: EasyHandle?
-    private let request: UpstreamRequest
+    private var request: UpstreamRequest
     private let limits: UpstreamLimits
     private let timers: LoopTimers
     private var upload: UploadBody?
@@ -124,6 +124,7 @@ package final class Transfer: Timed {
     private func fail(_ reason: UpstreamFailure) {
         guard !isDone, failure == nil else { return }
         failure = reason
+        pending = BytesBuilder(capacity: 0)
         detach()
         wake()
     }
@@ -131,9 +132,12 @@ package final class Transfer: Timed {
     private func detach() {
         isDone = true
         upload?.onBytes = nil
+        upload = nil
         guard let easy else { return }
         self.easy = nil
         multi.remove(easy)
+        // The timer wheel looks at this object again up to five seconds from now: the body must not wait for that.
+        request.body = .none
     }
 
     private func resume() {

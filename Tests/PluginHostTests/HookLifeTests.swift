@@ -288,6 +288,28 @@ private let gone = Int(GH_GONE)
         #expect(bench.recorder.misbehaviour == ["a hook returned GH_PENDING without pend()"])
     }
 
+    @Test(arguments: [
+        ("pend", "hook"), ("pend_complete_inside", "hook"), ("pend_complete_twice", "hook"), ("pend_then_verdict", "hook"),
+        ("pending_without_pend", "hook"), ("complete_with_pending", "hook"), ("block", "blocking"), ("block_then_pend", "blocking"), ("state", "hook"),
+    ])
+    func nothingIsLeftOfACallThatIsOver(_ what: String, _ check: String) async throws {
+        let probe: Probe
+        let watched = Watched()
+        do {
+            let bench = try Bench.doing(what, check)
+            probe = bench.probe
+            probe.set(.go)
+            probe.set(.go2)
+            let exchange = bench.exchange()
+            watched.exchange = exchange
+            _ = await loop.run(.request, on: exchange)
+        }
+        await eventually("the exchange is gone") { watched.exchange == nil }
+        await probe.waits(for: .destroyed)
+    }
+
+    private final class Watched: @unchecked Sendable { weak var exchange: HookExchange? }
+
     // MARK: The pool
 
     @Test func aBlockingHookHoldsNobodyUp() async throws {
@@ -387,17 +409,11 @@ private let gone = Int(GH_GONE)
     }
 
     @Test func aHookThatHoldsTheLoopUpIsReported() async throws {
-        let bench = try Bench.doing("block")
-        let spin = Task.detached {
-            await bench.probe.waits(for: .started)
-            try? await Task.sleep(nanoseconds: 20_000_000)
-            bench.probe.set(.go)
-        }
-        _ = await loop.run(.request, on: bench.exchange())
-        await spin.value
-        // Debug builds count the thread's own time, of which a sleeping hook takes little.
-        let stalls = await loop.stalls
-        #expect(stalls.allSatisfy { $0 == "behaviours.hook" })
+        _ = await loop.run(.request, on: try Bench.doing("spin", with: [("number", 8)]).exchange())
+        #expect(await loop.stalls == ["behaviours.hook"])
+        // On the pool it holds nobody up.
+        _ = await loop.run(.request, on: try Bench.doing("spin", "blocking", with: [("number", 8)]).exchange())
+        #expect(await loop.stalls.count == 1)
     }
 
     // MARK: Instances

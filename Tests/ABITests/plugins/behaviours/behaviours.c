@@ -333,6 +333,14 @@ static gh_verdict run(instance *self, gh_exchange *x, const gh_window *window, g
   }
   if (strcmp(what, "complete_with_tail") == 0) return complete_with_tail(self, x);
   if (strcmp(what, "complete_with_short_struct") == 0) return complete_with_short_struct(self, x);
+  if (strcmp(what, "spin") == 0) {
+    /* Works for so many milliseconds of its thread's own time. */
+    struct timespec start, now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+    do clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < self->number);
+    return GH_CONTINUE;
+  }
   if (strcmp(what, "block") == 0) {
     count(self, P_STARTED);
     wait_for(self, P_GO);
