@@ -64,6 +64,9 @@ class Recorded:
         # Set when the reply has been written.
         self.answered = threading.Event()
         self.bytes_sent = 0
+        # The head as it came, and how much came behind the body before there was an answer.
+        self.head = b""
+        self.surplus = 0
 
     @property
     def path(self) -> str:
@@ -572,11 +575,13 @@ class Wire(asyncio.Protocol):
         method, target, _ = lines[0].split(" ")
         headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:])]
         recorded = Recorded(method, target, headers, self.number)
+        recorded.head = head
         self.current = recorded
         self.upstream.arriving.append(recorded)
         if not await self.read_body(recorded):
             self.left()
             return False
+        recorded.surplus = len(self.buffer)
         self.upstream.note(recorded)
         incoming = Incoming(self, recorded)
         await self.upstream.choose(recorded, incoming)(incoming)
