@@ -7,31 +7,40 @@
     import Glibc
 #endif
 
-/// Memory that `Bytes` values share. It is filled once, before it is shared.
-package final class ByteStorage: @unchecked Sendable {
-    package let base: UnsafeMutableRawPointer
-    package let capacity: Int
-    private let release: (@Sendable () -> Void)?
+/// Memory that `Bytes` values share, in one allocation with its reference count. It is filled once, before it is shared.
+package final class ByteStorage: ManagedBuffer<ByteStorage.Header, UInt8> {
+    package struct Header {
+        fileprivate var base: UnsafeMutableRawPointer
+        fileprivate var capacity: Int
+        fileprivate var release: (@Sendable () -> Void)?
+    }
 
-    package init(capacity: Int) {
-        self.capacity = capacity
-        base = .allocate(byteCount: max(capacity, 1), alignment: 16)
-        release = nil
+    package static func make(capacity: Int) -> ByteStorage {
+        let made = create(minimumCapacity: capacity) { buffer in
+            Header(base: buffer.withUnsafeMutablePointerToElements { UnsafeMutableRawPointer($0) }, capacity: capacity)
+        }
+        return unsafeDowncast(made, to: ByteStorage.self)
     }
 
     /// Memory of somebody else's: `release` runs once, when the last `Bytes` is gone.
-    package init(foreign base: UnsafeRawPointer, count: Int, release: @escaping @Sendable () -> Void) {
-        self.base = UnsafeMutableRawPointer(mutating: base)
-        capacity = count
-        self.release = release
+    package static func foreign(
+        _ base: UnsafeRawPointer, count: Int, release: @escaping @Sendable () -> Void
+    ) -> ByteStorage {
+        let made = create(minimumCapacity: 0) { _ in
+            Header(base: UnsafeMutableRawPointer(mutating: base), capacity: count, release: release)
+        }
+        return unsafeDowncast(made, to: ByteStorage.self)
     }
 
-    deinit {
-        if let release { release() } else { base.deallocate() }
-    }
+    package var base: UnsafeMutableRawPointer { header.base }
+    /// The size in bytes that was asked for.
+    package var size: Int { header.capacity }
+
+    deinit { header.release?() }
 }
 
-package struct Bytes: Sendable {
+/// Sendable because nobody writes to a storage that is shared.
+package struct Bytes: @unchecked Sendable {
     package let storage: ByteStorage
     package let offset: Int
     package let count: Int
@@ -44,7 +53,7 @@ package struct Bytes: Sendable {
     }
 
     package init(copying buffer: UnsafeRawBufferPointer) {
-        let storage = ByteStorage(capacity: buffer.count)
+        let storage = ByteStorage.make(capacity: buffer.count)
         if let base = buffer.baseAddress, buffer.count > 0 { storage.base.copyMemory(from: base, byteCount: buffer.count) }
         self.init(storage: storage, offset: 0, count: buffer.count)
     }
@@ -58,7 +67,7 @@ package struct Bytes: Sendable {
         self = string.withUTF8 { Bytes(copying: UnsafeRawBufferPointer($0)) }
     }
 
-    package static let empty = Bytes(storage: ByteStorage(capacity: 0), offset: 0, count: 0)
+    package static let empty = Bytes(storage: .make(capacity: 0), offset: 0, count: 0)
 
     package var isEmpty: Bool { count == 0 }
 
@@ -101,30 +110,37 @@ extension String {
 
 /// Collects bytes into one storage that grows by doubling; `finish` gives it away without a copy.
 package struct BytesBuilder {
-    private var storage: ByteStorage
+    /// Made with the first byte.
+    private var storage: ByteStorage?
+    private var capacity: Int
     package private(set) var count = 0
 
     package init(capacity: Int = 256) {
-        storage = ByteStorage(capacity: capacity)
+        self.capacity = capacity
     }
 
     package mutating func reserve(_ extra: Int) {
-        guard count + extra > storage.capacity else { return }
-        let larger = ByteStorage(capacity: max(storage.capacity * 2, count + extra))
-        larger.base.copyMemory(from: storage.base, byteCount: count)
+        _ = storage(for: extra)
+    }
+
+    /// A storage with room for `extra` more bytes.
+    private mutating func storage(for extra: Int) -> ByteStorage {
+        if let storage, count + extra <= capacity { return storage }
+        capacity = storage == nil ? max(capacity, extra) : max(capacity * 2, count + extra)
+        let larger = ByteStorage.make(capacity: capacity)
+        if let storage { larger.base.copyMemory(from: storage.base, byteCount: count) }
         storage = larger
+        return larger
     }
 
     package mutating func append(_ buffer: UnsafeRawBufferPointer) {
         guard let base = buffer.baseAddress, buffer.count > 0 else { return }
-        reserve(buffer.count)
-        (storage.base + count).copyMemory(from: base, byteCount: buffer.count)
+        (storage(for: buffer.count).base + count).copyMemory(from: base, byteCount: buffer.count)
         count += buffer.count
     }
 
     package mutating func append(_ byte: UInt8) {
-        reserve(1)
-        storage.base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        storage(for: 1).base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
         count += 1
     }
 
@@ -143,8 +159,10 @@ package struct BytesBuilder {
 
     /// What was collected. The builder is empty afterwards.
     package mutating func finish() -> Bytes {
+        guard let storage else { return .empty }
         let bytes = Bytes(storage: storage, offset: 0, count: count)
-        storage = ByteStorage(capacity: 0)
+        self.storage = nil
+        capacity = 0
         count = 0
         return bytes
     }

@@ -23,30 +23,78 @@ package struct GatewayError: Error, Sendable, Equatable {
         case internalError = "internal_error"
     }
 
-    package var kind: Kind
-    package var status: Int
-    /// Safe to show to the client.
-    package var message: String
-    /// OpenAI's `error.type`; `kind`'s word when nil.
-    package var type: String?
-    package var code: String?
-    package var param: String?
-    /// For the log only.
-    package var detail: String?
-    /// Further sentences, each naming a place: "path: strategy,mode, message: …".
-    package var errors: [String] = []
+    /// In a box: an error of one word costs the functions that may throw it next to nothing.
+    private var box: Box
+
+    private final class Box: @unchecked Sendable {
+        var fields: Fields
+        init(_ fields: Fields) { self.fields = fields }
+    }
+
+    private struct Fields: Equatable {
+        var kind: Kind
+        var status: Int
+        var message: String
+        var type: String?
+        var code: String?
+        var param: String?
+        var detail: String?
+        var errors: [String]
+    }
+
+    private var fields: Fields {
+        get { box.fields }
+        set {
+            if isKnownUniquelyReferenced(&box) { box.fields = newValue } else { box = Box(newValue) }
+        }
+    }
 
     package init(
         _ kind: Kind, status: Int, _ message: String, type: String? = nil, code: String? = nil, param: String? = nil,
         detail: String? = nil, errors: [String] = []
     ) {
-        self.kind = kind
-        self.status = status
-        self.message = message
-        self.type = type
-        self.code = code
-        self.param = param
-        self.detail = detail
-        self.errors = errors
+        box = Box(
+            Fields(
+                kind: kind, status: status, message: message, type: type, code: code, param: param, detail: detail,
+                errors: errors))
+    }
+
+    package static func == (one: GatewayError, other: GatewayError) -> Bool { one.fields == other.fields }
+
+    package var kind: Kind {
+        get { fields.kind }
+        set { fields.kind = newValue }
+    }
+    package var status: Int {
+        get { fields.status }
+        set { fields.status = newValue }
+    }
+    /// Safe to show to the client.
+    package var message: String {
+        get { fields.message }
+        set { fields.message = newValue }
+    }
+    /// OpenAI's `error.type`; `kind`'s word when nil.
+    package var type: String? {
+        get { fields.type }
+        set { fields.type = newValue }
+    }
+    package var code: String? {
+        get { fields.code }
+        set { fields.code = newValue }
+    }
+    package var param: String? {
+        get { fields.param }
+        set { fields.param = newValue }
+    }
+    /// For the log only.
+    package var detail: String? {
+        get { fields.detail }
+        set { fields.detail = newValue }
+    }
+    /// Further sentences, each naming a place: "path: strategy,mode, message: …".
+    package var errors: [String] {
+        get { fields.errors }
+        set { fields.errors = newValue }
     }
 }

@@ -5,9 +5,17 @@
 package protocol Timed: AnyObject {
     /// When to call; `.never` while nothing is waited for. May change at any time.
     var deadline: Deadline { get }
-    /// Managed by the wheel alone: the slot this is queued in, or -1.
-    var wheelSlot: Int { get set }
+    /// Managed by the wheel alone.
+    var wheelPlace: WheelPlace { get set }
     func deadlinePassed()
+}
+
+/// Where in the wheel an entry is queued.
+package struct WheelPlace: Sendable {
+    fileprivate var slot: Int32
+    fileprivate var index: Int32
+    package static let none = WheelPlace(slot: -1, index: 0)
+    package var isQueued: Bool { slot >= 0 }
 }
 
 package struct TimerWheel {
@@ -29,7 +37,7 @@ package struct TimerWheel {
     /// further call. One that moves earlier is noticed when the old slot comes, at most 5.12 s later: set those through
     /// `reschedule`.
     package mutating func schedule(_ entry: any Timed, now: Int64) {
-        guard entry.wheelSlot < 0, entry.deadline != .never else { return }
+        guard !entry.wheelPlace.isQueued, entry.deadline != .never else { return }
         if isEmpty { position = now / Self.tick }
         insert(entry, now: now)
         count += 1
@@ -37,18 +45,28 @@ package struct TimerWheel {
 
     /// Queues `entry` at its present deadline even when it is queued for a later one.
     package mutating func reschedule(_ entry: any Timed, now: Int64) {
-        if entry.wheelSlot >= 0 {
-            slots[entry.wheelSlot].removeAll { $0 === entry }
-            entry.wheelSlot = -1
-            count -= 1
-        }
+        remove(entry)
         schedule(entry, now: now)
     }
 
-    /// When a slot comes next, in nanoseconds.
-    func slotTime(_ slot: Int) -> Int64 {
+    /// Takes `entry` out, so that the wheel does not keep it alive until its slot comes.
+    package mutating func remove(_ entry: any Timed) {
+        let place = entry.wheelPlace
+        guard place.isQueued else { return }
+        let slot = Int(place.slot)
+        let last = slots[slot].removeLast()
+        if last !== entry {
+            last.wheelPlace = place
+            slots[slot][Int(place.index)] = last
+        }
+        entry.wheelPlace = .none
+        count -= 1
+    }
+
+    /// When the slot of a queued entry comes next, in nanoseconds.
+    func time(of place: WheelPlace) -> Int64 {
         let count = Int64(Self.slotCount)
-        let ahead = (Int64(slot) - position % count + count) % count
+        let ahead = (Int64(place.slot) - position % count + count) % count
         return (position + (ahead == 0 ? count : ahead)) * Self.tick
     }
 
@@ -56,8 +74,14 @@ package struct TimerWheel {
         let due = entry.deadline.nanoseconds / Self.tick + 1
         let ticks = min(max(due, position + 1), position + Int64(Self.slotCount) - 1)
         let slot = Int(ticks % Int64(Self.slotCount))
-        entry.wheelSlot = slot
+        entry.wheelPlace = WheelPlace(slot: Int32(slot), index: Int32(slots[slot].count))
         slots[slot].append(entry)
+    }
+
+    private mutating func take(_ slot: Int) -> [any Timed] {
+        let entries = slots[slot]
+        slots[slot] = []
+        return entries
     }
 
     /// Takes out all whose deadline has passed. The caller calls their `deadlinePassed`.
@@ -70,10 +94,8 @@ package struct TimerWheel {
             position += 1
             let slot = Int(position % Int64(Self.slotCount))
             guard !slots[slot].isEmpty else { continue }
-            let entries = slots[slot]
-            slots[slot].removeAll(keepingCapacity: true)
-            for entry in entries {
-                entry.wheelSlot = -1
+            for entry in take(slot) {
+                entry.wheelPlace = .none
                 if entry.deadline.hasPassed(at: now) {
                     count -= 1
                     passed.append(entry)
@@ -104,17 +126,20 @@ package final class LoopTimers {
 
     /// Queues `entry` at its deadline, see `TimerWheel.schedule`.
     package func schedule(_ entry: any Timed) {
-        guard entry.wheelSlot < 0 else { return }
+        guard !entry.wheelPlace.isQueued else { return }
         wheel.schedule(entry, now: now())
         armIfNeeded()
     }
 
     /// The same for a deadline that may be earlier than the one queued. Moves the entry only when its slot would come too late.
     package func reschedule(_ entry: any Timed) {
-        guard entry.wheelSlot < 0 || wheel.slotTime(entry.wheelSlot) > entry.deadline.nanoseconds + TimerWheel.tick else { return }
+        guard !entry.wheelPlace.isQueued || wheel.time(of: entry.wheelPlace) > entry.deadline.nanoseconds + TimerWheel.tick else { return }
         wheel.reschedule(entry, now: now())
         armIfNeeded()
     }
+
+    /// Takes `entry` out, for those that are over long before their deadline.
+    package func cancel(_ entry: any Timed) { wheel.remove(entry) }
 
     private func armIfNeeded() {
         guard !isArmed, !wheel.isEmpty else { return }

@@ -6,7 +6,8 @@ import PluginHost
 import Telemetry
 import Wire
 
-struct Answer {
+/// A class: it passes through many asynchronous functions, whose frames would each hold a copy.
+final class Answer {
     var status: Int
     var contentType: String
     var headers: [(name: String, value: String)] = []
@@ -28,7 +29,7 @@ struct Answer {
         self.error = error
     }
 
-    init(plugin: PluginAnswer) {
+    convenience init(plugin: PluginAnswer) {
         self.init(status: plugin.status, contentType: plugin.contentType, body: plugin.body)
     }
 
@@ -37,7 +38,7 @@ struct Answer {
 
 extension Worker {
     func answer(for error: GatewayError, _ exchange: Exchange) -> Answer {
-        var answer = Answer(
+        let answer = Answer(
             status: error.status, contentType: "application/json",
             body: ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID.isEmpty ? nil : exchange.traceID), error: error)
         if error.kind == .methodNotAllowed, let allow = error.param { answer.headers.append(("allow", allow)) }

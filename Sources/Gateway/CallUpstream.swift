@@ -190,7 +190,7 @@ extension Worker {
             }
         }
         guard Self.isJSONObject(json) else { return .answer(invalidAnswer(body, exchange, target)) }
-        var answer = Answer(status: head.status, contentType: "application/json", headers: Self.relayed(head.headers), body: json)
+        let answer = Answer(status: head.status, contentType: "application/json", headers: Self.relayed(head.headers), body: json)
         answer.isCanonical = true
         return await guardAnswer(answer, exchange, target, facts)
     }
@@ -206,7 +206,6 @@ extension Worker {
 
     /// 7g. The answer's hooks, then its place in the cache.
     func guardAnswer(_ answer: Answer, _ exchange: Exchange, _ target: Target, _ facts: ExchangeFacts) async -> AttemptResult {
-        var answer = answer
         noteFacts(of: answer.body, exchange)
         let stages = exchange.endpoint == .embeddings ? [] : (exchange.plan?.mandatoryAfter ?? []) + target.after
         if !stages.isEmpty {
@@ -268,7 +267,7 @@ extension Worker {
                 .upstreamError, status: head.status, "Invalid response received from \(target.slug): \(Self.excerpt(body))")
         }
         if error.type == nil { error.type = "upstream_error" }
-        var answer = Answer(
+        let answer = Answer(
             status: head.status, contentType: "application/json",
             headers: Self.relayed(head.headers), body: providerError(error, target, exchange), error: error)
         if exchange.isClientGone { answer.failure = .transport }
@@ -295,7 +294,7 @@ extension Worker {
         }
         let body = failure.kind == .timeout || failure.kind == .refusedAddress
             ? ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID) : providerError(error, target, exchange)
-        var answer = Answer(status: error.status, contentType: "application/json", body: body, error: error)
+        let answer = Answer(status: error.status, contentType: "application/json", body: body, error: error)
         switch failure.kind {
         case .timeout: answer.failure = .timeout
         case .unresolved, .unreachable, .tls: answer.failure = .connect

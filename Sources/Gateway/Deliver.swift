@@ -20,7 +20,6 @@ extension Worker {
     // MARK: Whole answers
 
     private func deliver(_ answer: Answer, _ exchange: Exchange, _ target: Target) async {
-        var answer = answer
         let results = exchange.guardResults
         if answer.isCanonical, exchange.isStream {
             return await replay(answer, exchange, target)
@@ -131,7 +130,7 @@ extension Worker {
         exchange.client.write(output.finish())
         exchange.client.end()
         if var assembler = relay.assembler, let whole = assembler.finish(), relay.isComplete {
-            var answer = Answer(status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: whole)
+            let answer = Answer(status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: whole)
             answer.isCanonical = true
             storeInCache(answer, exchange, target)
         }

@@ -16,7 +16,7 @@ final class Exchange {
     let headers: RequestHeaders
     /// What the path and method ask for, or why not.
     let recognised: Result<Recognised, GatewayError>
-    var record: ExchangeRecord
+    let record: ExchangeRecord
 
     var endpoint: Endpoint = .proxy
     let path: CanonicalPath?

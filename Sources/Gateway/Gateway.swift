@@ -316,7 +316,7 @@ final class FrontDesk: ExchangeHandler {
     func connectionClosed() { worker.assumeIsolated { $0.telemetry.connectionClosed() } }
 
     func refusal(_ error: GatewayError, target: String) -> (headers: [(name: String, value: String)], body: Bytes) {
-        var record = ExchangeRecord(method: "-", path: "-", status: error.status)
+        let record = ExchangeRecord(method: "-", path: "-", status: error.status)
         record.errorKind = error.kind
         let traceID = worker.assumeIsolated { $0.random.uuid() }
         record.traceID = traceID

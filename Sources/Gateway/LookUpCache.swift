@@ -28,7 +28,7 @@ extension Worker {
             return nil
         }
         exchange.record.cacheStatus = .hit
-        var answer = Answer(
+        let answer = Answer(
             status: entry.status, contentType: entry.contentType, headers: entry.headers.map { ($0.name, $0.value) }, body: entry.body)
         answer.isCanonical = true
         let age = max(0, (WallClock.now() - entry.storedAt) / 1_000_000_000)

@@ -8,10 +8,16 @@ import Upstream
 import Wire
 
 /// A body that is passed on unread.
-struct OpenRelay {
-    var head: UpstreamHead
-    var transfer: AnswerSource
-    var deadline: Deadline
+final class OpenRelay {
+    let head: UpstreamHead
+    let transfer: AnswerSource
+    let deadline: Deadline
+
+    init(head: UpstreamHead, transfer: AnswerSource, deadline: Deadline) {
+        self.head = head
+        self.transfer = transfer
+        self.deadline = deadline
+    }
 }
 
 /// Confined to its loop.

@@ -24,6 +24,8 @@ extension Worker {
 
     /// A request that never became an exchange: counted and logged like the others.
     nonisolated func recordRefusal(_ record: ExchangeRecord) {
+        // On the loop's thread, which nothing leaves.
+        nonisolated(unsafe) let record = record
         assumeIsolated { worker in
             let config = worker.snapshot.config
             if config.metrics.enabled {

@@ -2,7 +2,7 @@
 
 import Core
 
-struct RequestHeaders {
+final class RequestHeaders {
     var authorization: String?
     var apiKeyHeader: String?
     var googleKeyHeader: String?
@@ -56,7 +56,7 @@ struct RequestHeaders {
 
     private func equal(_ name: String, _ lowercase: StaticString) -> Bool { name.equalsIgnoringCase(lowercase) }
 
-    private mutating func readPortkey(_ name: String, _ value: String) {
+    private func readPortkey(_ name: String, _ value: String) {
         guard name.hasPrefixIgnoringCase("x-portkey-") else { return }
         let key = name.dropFirst(10).lowercased()
         switch key {

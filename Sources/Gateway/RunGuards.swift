@@ -188,7 +188,7 @@ extension Worker {
         let error = GatewayError(
             .guardrailDenied, status: denial.status == 0 ? 446 : denial.status,
             denial.message ?? "The request was refused by \(use.id).", type: "hooks_failed", code: denial.code)
-        var answer = Answer(
+        let answer = Answer(
             status: error.status, contentType: "application/json",
             body: ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID), error: error)
         if denial.retryAfterMilliseconds > 0 {

@@ -80,6 +80,7 @@ extension LoopTimers {
         schedule(alarm)
         exchange.whenGone { alarm.deadlinePassed() }
         await alarm.wait()
+        cancel(alarm)
         exchange.whenGone(nil)
     }
 }
@@ -87,7 +88,7 @@ extension LoopTimers {
 /// A wait that ends at a deadline or earlier. Confined to its loop.
 final class Alarm: Timed {
     private(set) var deadline: Deadline
-    var wheelSlot = -1
+    var wheelPlace = WheelPlace.none
     private var hasRung = false
     private var waiter: UnsafeContinuation<Void, Never>?
 

@@ -64,7 +64,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     private var hasHeadStarted = false
 
     private(set) var deadline: Deadline = .never
-    var wheelSlot = -1
+    var wheelPlace = WheelPlace.none
 
     /// Parts of further requests that may wait before reading stops.
     private static let maximumWaitingParts = 64
@@ -103,7 +103,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         phase = .closed
         registry.remove(self)
         if !clientAddress.isEmpty { handler.connectionClosed() }
-        deadline = .never
+        timers.cancel(self)
         let exchange = exchange
         self.exchange = nil
         waitingParts = []
@@ -437,7 +437,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
 
     private func setDeadline(milliseconds: Int) {
         let new = Deadline.after(milliseconds: milliseconds)
-        let isEarlier = wheelSlot >= 0 && new < deadline
+        let isEarlier = wheelPlace.isQueued && new < deadline
         deadline = new
         if isEarlier { timers.reschedule(self) } else { timers.schedule(self) }
     }

@@ -37,7 +37,7 @@ extension gh_bytes {
         }
         guard let release else { return Bytes(copying: UnsafeRawBufferPointer(start: ptr, count: len)) }
         nonisolated(unsafe) let owner = owner
-        let storage = ByteStorage(foreign: ptr, count: len) { withExtendedLifetime(instance) { release(owner) } }
+        let storage = ByteStorage.foreign(ptr, count: len) { withExtendedLifetime(instance) { release(owner) } }
         return Bytes(storage: storage, offset: 0, count: len)
     }
 

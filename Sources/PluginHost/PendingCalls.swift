@@ -21,7 +21,7 @@ final class PendingCall: Timed, @unchecked Sendable {
 
     // Confined to the loop that waits.
     private(set) var deadline: Deadline = .never
-    var wheelSlot = -1
+    var wheelPlace = WheelPlace.none
 
     init(_ exchange: HookExchange) { self.exchange = exchange }
 
@@ -58,7 +58,7 @@ final class PendingCall: Timed, @unchecked Sendable {
             }
             if let ready { continuation.resume(returning: ready) }
         }
-        self.deadline = .never
+        timers.cancel(self)
         return decision
     }
 

@@ -5,7 +5,7 @@
 
 package import Core
 
-package struct ExchangeRecord: Sendable {
+package final class ExchangeRecord {
     // MARK: Times, in nanoseconds
 
     /// When the request was accepted, on the wall clock (since 1970).

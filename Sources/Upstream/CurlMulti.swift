@@ -13,6 +13,7 @@ import NIOCore
 final class CurlMulti {
     private let handle: OpaquePointer
     private unowned let poller: CurlPoller
+    private let limits: UpstreamLimits
     private var running: Int32 = 0
     private var active: [UnsafeRawPointer: Transfer] = [:]
     /// Easy handles that keep their options and buffers between requests.
@@ -22,14 +23,15 @@ final class CurlMulti {
 
     static let globalInitialisation: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
-    init(poller: CurlPoller, maximumIdleConnections: Int) throws(UpstreamFailure) {
+    init(poller: CurlPoller, limits: UpstreamLimits) throws(UpstreamFailure) {
         guard Self.globalInitialisation, let handle = curl_multi_init() else {
             throw UpstreamFailure(.internalError, "libcurl could not be initialised")
         }
         self.handle = handle
         self.poller = poller
+        self.limits = limits
         let me = Unmanaged.passUnretained(self).toOpaque()
-        _ = curl_shim_multi_long(handle, CURLMOPT_MAXCONNECTS, maximumIdleConnections)
+        _ = curl_shim_multi_long(handle, CURLMOPT_MAXCONNECTS, limits.maximumIdleConnections)
         _ = curl_shim_multi_long(handle, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
         _ = curl_shim_multi_sockets(
             handle,
@@ -79,7 +81,7 @@ final class CurlMulti {
 
     func closed(_ descriptor: Int32) { poller.forget(descriptor) }
 
-    func takeHandle() -> EasyHandle? { idleHandles.popLast() ?? EasyHandle(self) }
+    func takeHandle() -> EasyHandle? { idleHandles.popLast() ?? EasyHandle(self, limits) }
 
     /// Starts a transfer whose handle is set up. Not from inside a callback of curl's.
     func start(_ transfer: Transfer, _ easy: EasyHandle) -> Bool {
@@ -125,22 +127,34 @@ final class EasyHandle {
     var transfer: Transfer?
     private var headers: UnsafeMutablePointer<curl_slist>?
     private unowned let multi: CurlMulti
+    /// curl's own sentence about an error.
+    private let errorBuffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+    var errorText: String { String(cString: errorBuffer) }
 
-    init?(_ multi: CurlMulti) {
+    init?(_ multi: CurlMulti, _ limits: UpstreamLimits) {
         guard let handle = curl_easy_init() else { return nil }
         self.handle = handle
         self.multi = multi
-        setUp()
+        setUp(limits)
     }
 
     deinit {
         curl_slist_free_all(headers)
         curl_easy_cleanup(handle)
+        errorBuffer.deallocate()
     }
 
     /// What all requests have in common.
-    private func setUp() {
+    private func setUp(_ limits: UpstreamLimits) {
         let me = Unmanaged.passUnretained(self).toOpaque()
+        errorBuffer.pointee = 0
+        _ = curl_shim_pointer(handle, CURLOPT_ERRORBUFFER, errorBuffer)
+        _ = curl_shim_long(handle, CURLOPT_CONNECTTIMEOUT_MS, limits.connectTimeoutMilliseconds)
+        let version = limits.allowsHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
+        _ = curl_shim_long(handle, CURLOPT_HTTP_VERSION, Int(version))
+        _ = curl_shim_text(handle, CURLOPT_NOPROXY, limits.noProxy)
+        if let file = limits.caFile { _ = curl_shim_text(handle, CURLOPT_CAINFO, file) }
+        if let directory = limits.caDirectory { _ = curl_shim_text(handle, CURLOPT_CAPATH, directory) }
         _ = curl_shim_long(handle, CURLOPT_NOSIGNAL, 1)
         _ = curl_shim_long(handle, CURLOPT_FOLLOWLOCATION, 0)
         _ = curl_shim_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
@@ -206,7 +220,7 @@ final class EasyHandle {
         transfer = nil
         setHeaders(nil)
         // What belonged to the request is gone now.
-        _ = curl_shim_pointer(handle, CURLOPT_ERRORBUFFER, nil)
+        errorBuffer.pointee = 0
         _ = curl_shim_pointer(handle, CURLOPT_POSTFIELDS, nil)
         _ = curl_shim_off(handle, CURLOPT_INFILESIZE_LARGE, -1)
     }

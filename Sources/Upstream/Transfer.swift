@@ -11,7 +11,7 @@ package import Core
 package final class Transfer: Timed {
     private let multi: CurlMulti
     private var easy: EasyHandle?
-    private var request: UpstreamRequest
+    private let request: UpstreamRequest
     private let limits: UpstreamLimits
     private let timers: LoopTimers
     private var upload: UploadBody?
@@ -27,10 +27,9 @@ package final class Transfer: Timed {
     private var failure: UpstreamFailure?
     private var refusal: String?
     private var waiter: UnsafeContinuation<Void, Never>?
-    private var errorText = ErrorText()
 
     package private(set) var deadline: Deadline = .never
-    package var wheelSlot = -1
+    package var wheelPlace = WheelPlace.none
     private var timeoutMessage = ""
 
     /// More than this waiting to be read pauses the upstream.
@@ -41,14 +40,6 @@ package final class Transfer: Timed {
         self.request = request
         self.limits = limits
         self.timers = timers
-    }
-
-    /// curl's own sentence about an error, in memory that does not move.
-    private struct ErrorText: ~Copyable {
-        let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
-        init() { buffer.pointee = 0 }
-        deinit { buffer.deallocate() }
-        var text: String { String(cString: buffer) }
     }
 
     // MARK: Waiting
@@ -97,7 +88,7 @@ package final class Transfer: Timed {
 
     private func wait(by deadline: Deadline, _ message: String) async {
         if deadline != .never {
-            let isEarlier = wheelSlot >= 0 && deadline < self.deadline
+            let isEarlier = wheelPlace.isQueued && deadline < self.deadline
             self.deadline = deadline
             timeoutMessage = message
             if isEarlier { timers.reschedule(self) } else { timers.schedule(self) }
@@ -133,11 +124,10 @@ package final class Transfer: Timed {
         isDone = true
         upload?.onBytes = nil
         upload = nil
+        timers.cancel(self)
         guard let easy else { return }
         self.easy = nil
         multi.remove(easy)
-        // The timer wheel looks at this object again up to five seconds from now: the body must not wait for that.
-        request.body = .none
     }
 
     private func resume() {
@@ -164,14 +154,7 @@ package final class Transfer: Timed {
 
     private func configure(_ handle: OpaquePointer) {
         _ = curl_shim_text(handle, CURLOPT_URL, request.url)
-        _ = curl_shim_pointer(handle, CURLOPT_ERRORBUFFER, errorText.buffer)
-        _ = curl_shim_long(handle, CURLOPT_CONNECTTIMEOUT_MS, limits.connectTimeoutMilliseconds)
-        let version = limits.allowsHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
-        _ = curl_shim_long(handle, CURLOPT_HTTP_VERSION, Int(version))
         _ = curl_shim_text(handle, CURLOPT_PROXY, request.policy != nil && limits.proxy == nil ? "" : limits.proxy)
-        _ = curl_shim_text(handle, CURLOPT_NOPROXY, limits.noProxy)
-        if let file = limits.caFile { _ = curl_shim_text(handle, CURLOPT_CAINFO, file) }
-        if let directory = limits.caDirectory { _ = curl_shim_text(handle, CURLOPT_CAPATH, directory) }
         setMethodAndBody(handle)
     }
 
@@ -208,12 +191,36 @@ package final class Transfer: Timed {
         var hasContentType = false
         for (name, value) in request.headers {
             if name.utf8.count == 12, name.lowercased() == "content-type" { hasContentType = true }
-            // "Name;" is how libcurl spells a header with an empty value.
-            list = curl_slist_append(list, value.isEmpty ? name + ";" : name + ": " + value)
+            list = Self.append(name, value, to: list)
         }
         if !hasContentType { list = curl_slist_append(list, "Content-Type:") }
         if case .stream(let body) = request.body, body.length == nil { list = curl_slist_append(list, "Transfer-Encoding: chunked") }
         return list
+    }
+
+    /// "Name: value", or "Name;", which is how libcurl spells a header with an empty value. Put together on the stack.
+    private static func append(
+        _ name: String, _ value: String, to list: UnsafeMutablePointer<curl_slist>?
+    ) -> UnsafeMutablePointer<curl_slist>? {
+        let separator: StaticString = value.isEmpty ? ";" : ": "
+        let size = name.utf8.count + separator.utf8CodeUnitCount + value.utf8.count
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: size + 1) { line in
+            var end = 0
+            for byte in name.utf8 {
+                line[end] = byte
+                end += 1
+            }
+            for index in 0..<separator.utf8CodeUnitCount {
+                line[end] = separator.utf8Start[index]
+                end += 1
+            }
+            for byte in value.utf8 {
+                line[end] = byte
+                end += 1
+            }
+            line[end] = 0
+            return curl_slist_append(list, UnsafeRawPointer(line.baseAddress)?.assumingMemoryBound(to: CChar.self))
+        }
     }
 
     // MARK: curl's callbacks
@@ -311,24 +318,26 @@ package final class Transfer: Timed {
         wake()
     }
 
+    private var errorText: String { easy?.errorText ?? "" }
+
     private func explain(_ result: CURLcode) -> UpstreamFailure {
         if let refusal { return UpstreamFailure(.refusedAddress, refusal) }
         switch result {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
             return UpstreamFailure(.unresolved, "the upstream's host name could not be resolved")
-        case CURLE_COULDNT_CONNECT: return UpstreamFailure(.unreachable, "the upstream could not be reached", detail: errorText.text)
+        case CURLE_COULDNT_CONNECT: return UpstreamFailure(.unreachable, "the upstream could not be reached", detail: errorText)
         case CURLE_OPERATION_TIMEDOUT: return UpstreamFailure(.unreachable, "the upstream did not accept a connection in time")
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
             CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR:
-            return UpstreamFailure(.tls, "no TLS connection to the upstream could be made", detail: errorText.text)
+            return UpstreamFailure(.tls, "no TLS connection to the upstream could be made", detail: errorText)
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
             return UpstreamFailure(.unreachable, "the upstream's URL is not a valid http or https URL")
         case CURLE_BAD_CONTENT_ENCODING:
             return UpstreamFailure(.invalidAnswer, "the upstream's answer has a content encoding that cannot be decoded")
         case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_HTTP2:
-            return UpstreamFailure(.invalidAnswer, "the upstream's answer is not HTTP", detail: errorText.text)
+            return UpstreamFailure(.invalidAnswer, "the upstream's answer is not HTTP", detail: errorText)
         default:
-            let text = errorText.text.isEmpty ? String(cString: curl_easy_strerror(result)) : errorText.text
+            let text = errorText.isEmpty ? String(cString: curl_easy_strerror(result)) : errorText
             return UpstreamFailure(isHeadComplete ? .cut : .unreachable, isHeadComplete ? "the connection to the upstream broke off" : "the connection to the upstream failed", detail: text)
         }
     }

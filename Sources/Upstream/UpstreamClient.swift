@@ -48,11 +48,16 @@ package final class UpstreamClient {
     /// `allowsAIO` false forces the companion thread, as in sandboxes that refuse io_submit.
     package init(loop: any EventLoop, timers: LoopTimers, limits: UpstreamLimits, allowsAIO: Bool = true) throws {
         poller = try CurlPoller(loop: loop, allowsAIO: allowsAIO)
-        trusted = try CurlMulti(poller: poller, maximumIdleConnections: limits.maximumIdleConnections)
-        checked = try CurlMulti(poller: poller, maximumIdleConnections: limits.maximumIdleConnections)
+        var limits = limits
+        // libcurl would look for them in the environment at each request.
+        if limits.proxy == nil, Self.proxyVariables.allSatisfy({ getenv($0) == nil }) { limits.proxy = "" }
+        trusted = try CurlMulti(poller: poller, limits: limits)
+        checked = try CurlMulti(poller: poller, limits: limits)
         self.timers = timers
         self.limits = limits
     }
+
+    private static let proxyVariables = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
 
     package func start() -> EventLoopFuture<Void> { poller.start() }
     package func stop() { poller.stop() }

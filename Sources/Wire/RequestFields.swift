@@ -7,7 +7,7 @@
 
 package import Core
 
-package struct RequestFields: Sendable {
+package final class RequestFields {
     package enum Member: Int, Sendable, CaseIterable {
         case model, stream, metadata, user, messages, prompt, input, system, tools, n, streamOptions, maxTokens
 
@@ -90,7 +90,7 @@ package struct RequestFields: Sendable {
 
     // MARK: Finding
 
-    private mutating func find(in buffer: UnsafeRawBufferPointer) throws(JSONError) {
+    private func find(in buffer: UnsafeRawBufferPointer) throws(JSONError) {
         var reader = JSONReader(buffer)
         reader.skipSpace()
         try reader.enterObject()

@@ -127,7 +127,7 @@ private let body = String(repeating: "x", count: 100)
         do {
             let memory = UnsafeMutableRawPointer.allocate(byteCount: 4, alignment: 1)
             memory.copyMemory(from: [1, 2, 3, 4] as [UInt8], byteCount: 4)
-            let foreign = ByteStorage(foreign: memory, count: 4) {
+            let foreign = ByteStorage.foreign(memory, count: 4) {
                 isReleased.withLock { $0 = true }
             }
             cache.put(

@@ -36,7 +36,7 @@ import Testing
         memory.copyMemory(from: Array("abcd".utf8), byteCount: 4)
         nonisolated(unsafe) let owned = memory
         var bytes: Bytes? = Bytes(
-            storage: ByteStorage(foreign: memory, count: 4) {
+            storage: ByteStorage.foreign(memory, count: 4) {
                 released.count.add(1, ordering: .relaxed)
                 owned.deallocate()
             }, offset: 0, count: 4)

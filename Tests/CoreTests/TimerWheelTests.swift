@@ -6,7 +6,7 @@ import Testing
 
 private final class Timer: Timed {
     var deadline: Deadline
-    var wheelSlot = -1
+    var wheelPlace = WheelPlace.none
     var passed: [Int64] = []
     var onPass: ((Timer) -> Void)?
     let now: () -> Int64
@@ -57,7 +57,7 @@ private let second: Int64 = 1_000_000_000
         #expect(wheel.count == 1)
         #expect(passed(&wheel, to: 22 * tick).first === timer)
         #expect(wheel.isEmpty)
-        #expect(timer.wheelSlot == -1)
+        #expect(!timer.wheelPlace.isQueued)
     }
 
     @Test func aDeadlineThatIsNoMoreIsForgotten() {
@@ -67,7 +67,7 @@ private let second: Int64 = 1_000_000_000
         timer.deadline = .never
         #expect(passed(&wheel, to: 10 * tick).isEmpty)
         #expect(wheel.isEmpty)
-        #expect(timer.wheelSlot == -1)
+        #expect(!timer.wheelPlace.isQueued)
         wheel.schedule(timer, now: 10 * tick)
         #expect(wheel.isEmpty, "what never passes is not queued")
     }
@@ -215,7 +215,7 @@ private let second: Int64 = 1_000_000_000
         driver.timers.schedule(second)
         driver.pass(100 * tick)
         #expect(second.passed == [])
-        #expect(second.wheelSlot == -1)
+        #expect(!second.wheelPlace.isQueued)
         first.onPass = nil
     }
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Telemetry
 
 private func full() -> ExchangeRecord {
-    var record = ExchangeRecord(
+    let record = ExchangeRecord(
         startedAt: 1_769_850_300_250_999_999, method: "POST", path: "/v1/chat/completions?key=secret", status: 200)
     record.duration = 812_345_678
     record.upstreamDuration = 811_000_000
@@ -72,7 +72,7 @@ private func text(_ record: ExchangeRecord) -> String {
     }
 
     @Test func aRefusedRequestIsALineToo() {
-        var record = ExchangeRecord(startedAt: 0, method: "POST", path: "/v1/chat/completions", status: 446)
+        let record = ExchangeRecord(startedAt: 0, method: "POST", path: "/v1/chat/completions", status: 446)
         record.errorKind = .guardrailDenied
         record.deniedBy = "default.regexMatch"
         record.isAborted = true
@@ -87,7 +87,7 @@ private func text(_ record: ExchangeRecord) -> String {
     }
 
     @Test func nobodyForgesALine() {
-        var record = full()
+        let record = full()
         record.path = "/x\n{\"status\":200}\r"
         record.requestModel = "a\"},{\"b\u{1B}[31m\u{9B}2J\u{7F}é\t\\"
         record.principal = "a b=\"c\""
@@ -103,7 +103,7 @@ private func text(_ record: ExchangeRecord) -> String {
     }
 
     @Test func longValuesAreCutBeforeACharacter() {
-        var record = full()
+        let record = full()
         record.requestModel = "x" + String(repeating: "é", count: 1000)
         let object = json(record)
         #expect(object.contains("\"model\":\"x" + String(repeating: "é", count: 127) + "...\""))
@@ -113,7 +113,7 @@ private func text(_ record: ExchangeRecord) -> String {
     @Test func anyBytesGiveValidJSON() throws {
         var random = Xoshiro256(seed: 3)
         for _ in 0..<2000 {
-            var record = full()
+            let record = full()
             let bytes = (0..<Int.random(in: 0..<80, using: &random)).map { _ in
                 UInt8.random(in: .min ... .max, using: &random)
             }

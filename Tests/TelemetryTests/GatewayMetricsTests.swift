@@ -6,7 +6,7 @@ import Testing
 @testable import Telemetry
 
 private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeRecord {
-    var record = ExchangeRecord(startedAt: 0, method: "POST", path: "/v1/chat/completions", status: status)
+    let record = ExchangeRecord(startedAt: 0, method: "POST", path: "/v1/chat/completions", status: status)
     record.endpoint = "chat_completions"
     record.operation = "chat"
     record.provider = "azure-openai"
@@ -36,7 +36,7 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
     }
 
     @Test func recordsAnAnswer() {
-        var record = chat()
+        let record = chat()
         record.inputTokens = 10
         record.outputTokens = 101
         record.isStream = true
@@ -64,7 +64,7 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
     }
 
     @Test func recordsEveryAttempt() {
-        var record = chat()
+        let record = chat()
         record.attempts.insert(
             AttemptRecord(provider: "openai", model: "gpt-4o", status: 0, duration: 5, errorKind: .upstreamUnreachable),
             at: 0)
@@ -107,7 +107,7 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
     }
 
     @Test func aRefusedRequestHasNoOperation() {
-        var record = ExchangeRecord(startedAt: 0, method: "GET", path: "/x", status: 404)
+        let record = ExchangeRecord(startedAt: 0, method: "GET", path: "/x", status: 404)
         record.errorKind = .notFound
         record.isAborted = true
         finish(record, times: 3)
@@ -118,7 +118,7 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
     }
 
     @Test func aCachedAnswerUsesNoTokens() {
-        var record = chat()
+        let record = chat()
         record.attempts = []
         record.inputTokens = 10
         record.cacheStatus = .hit
