@@ -19,6 +19,7 @@ import gzip
 import hashlib
 import itertools
 import json
+import ssl
 import struct
 import threading
 import time
@@ -501,6 +502,7 @@ class Wire(asyncio.Protocol):
         self.transport = transport
         transport.set_write_buffer_limits(high=1 << 16)
         self.upstream.open_connections += 1
+        self.upstream.connected(transport)
         self.task = asyncio.get_running_loop().create_task(self.serve())
 
     def data_received(self, data: bytes) -> None:
@@ -632,7 +634,10 @@ class Wire(asyncio.Protocol):
 class Upstream:
     """Use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, connected: Callable[[asyncio.BaseTransport], None] = lambda transport: None) -> None:
+        self.tls = tls
+        # Called with each new connection.
+        self.connected = connected
         self.loop = asyncio.new_event_loop()
         self.requests: list[Recorded] = []
         # Those whose bodies have not come yet, too.
@@ -648,7 +653,7 @@ class Upstream:
         ready = threading.Event()
         self.loop.call_soon(ready.set)
         self.server = self.loop.run_until_complete(
-            self.loop.create_server(lambda: Wire(self, next(self.numbers)), "127.0.0.1", 0, backlog=512))
+            self.loop.create_server(lambda: Wire(self, next(self.numbers)), "127.0.0.1", 0, backlog=512, ssl=self.tls))
         self.port = self.server.sockets[0].getsockname()[1]
         self.thread.start()
         ready.wait(5)
@@ -669,7 +674,7 @@ class Upstream:
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def base(self) -> str:
