@@ -2,13 +2,14 @@
 
 import json
 import re
+import subprocess
 import threading
 
 import pytest
 
 import upstream as u
 from client import HELLO, Connection, ask, chat, config_header, new_trace, target
-from gateway import Gateway, until
+from gateway import Gateway, binary, until
 
 
 @pytest.fixture(scope="module")
@@ -260,9 +261,6 @@ def test_a_log_in_a_file(upstream, tmp_path):
     with pytest.raises(AssertionError):
         # Nothing is said on standard error, so that the port is looked for in the file.
         gateway.wait_for_line(lambda line: True, timeout=0.01)
-    import subprocess
-
-    from gateway import binary
     process = subprocess.Popen([binary(), "serve", "--config", str(gateway.config_file)], stderr=subprocess.DEVNULL)
     try:
         line = until(lambda: next((json.loads(line) for line in file.read_text().splitlines() if "listening" in line), None) if file.exists() else None, "listening")
@@ -276,11 +274,29 @@ def test_a_log_in_a_file(upstream, tmp_path):
         gateway.directory.cleanup()
 
 
-def test_text_format(upstream):
+def test_access_lines_can_be_turned_off(upstream):
     with Gateway({"log": {"format": "json", "access": False}}) as gateway:
         ask(gateway, "GET", "/livez", headers={"x-portkey-trace-id": "quiet"})
         ask(gateway, "GET", "/livez")
         assert not any(line.get("trace_id") == "quiet" for line in gateway.log())
+
+
+def test_lines_of_text(tmp_path):
+    """For people; where the gateway listens is in them, too."""
+    file = tmp_path / "gatehouse.log"
+    gateway = Gateway({"providers": {"mock": {"provider": "mock"}}, "defaults": {"provider": "mock"}, "log": {"file": str(file), "format": "text"}})
+    process = subprocess.Popen([binary(), "serve", "--config", str(gateway.config_file)], stderr=subprocess.DEVNULL)
+    try:
+        address = until(lambda: re.search(r"http://127\.0\.0\.1:(\d+)", file.read_text()) if file.exists() else None, "listening")
+        with Connection(int(address[1])) as connection:
+            headers = {"Content-Type": "application/json", "x-portkey-trace-id": "in-text"}
+            assert connection.request("POST", "/v1/chat/completions", headers, b'{"model":"echo\\n","messages":[]}').status == 200
+        line = until(lambda: next((line for line in file.read_text().splitlines() if "in-text" in line), None), "the line")
+        assert "POST" in line and "/v1/chat/completions" in line and "200" in line and not line.startswith("{")
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+        gateway.directory.cleanup()
 
 
 # MARK: Web pages
