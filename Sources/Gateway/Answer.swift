@@ -82,7 +82,11 @@ extension Worker {
     /// Upstream headers that go on to the client: all but those of the hop, of the encoding, and of cookies that are not the
     /// client's business.
     static func relayed(_ headers: [(name: String, value: String)]) -> [(name: String, value: String)] {
-        headers.filter { !isHopHeader($0.name) }
+        var kept: [(name: String, value: String)] = []
+        // The gateway's own come behind them.
+        kept.reserveCapacity(headers.count + 8)
+        for header in headers where !isHopHeader(header.name) { kept.append(header) }
+        return kept
     }
 
     private static func isHopHeader(_ name: String) -> Bool {

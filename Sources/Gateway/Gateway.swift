@@ -126,7 +126,9 @@ package final class Gateway: Sendable {
             box.timers = timers
             let upstream = try UpstreamClient(loop: loop, timers: timers, limits: UpstreamLimits(config.network, config.limits))
             let executor = LoopExecutor(loop: loop)
-            upstream.afterTurn = { executor.run() }
+            upstream.inTurn = { executor.turn($0) }
+            upstream.isBatching = { [unowned executor] in executor.isRunning }
+            executor.afterJobs = { [unowned upstream] in upstream.startBatch() }
             // Confined to this loop, on which the worker runs, too.
             nonisolated(unsafe) let parts = WorkerParts(
                 timers: timers, upstream: upstream, telemetry: LoopTelemetry(metrics: recorder, accessLog: accessLog))
@@ -245,7 +247,10 @@ private final class TimerBox: @unchecked Sendable {
 }
 
 extension Worker {
-    func stop() { upstream.stop() }
+    func stop() {
+        dismissTasks()
+        upstream.stop()
+    }
 }
 
 /// Between the server and the worker: reads the head, decides how the body is taken in, and begins the exchange. Confined to its loop.
@@ -254,7 +259,7 @@ final class FrontDesk: ExchangeHandler {
 
     init(_ worker: Worker) { self.worker = worker }
 
-    private var snapshot: GatewaySnapshot { worker.assumeIsolated { $0.snapshot } }
+    private var snapshot: GatewaySnapshot { worker.snapshot }
 
     func bodyMode(for client: ServerExchange) -> BodyMode {
         let exchange = makeExchange(client)

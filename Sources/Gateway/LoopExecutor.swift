@@ -8,9 +8,12 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private let loop: any EventLoop
     // Confined to the loop.
     private var jobs: [UnownedJob] = []
-    private var isRunning = false
+    private(set) var isRunning = false
     private var isScheduled = false
+    private var isInTurn = false
     private let remote = Mutex<[UnownedJob]>([])
+    /// Called when the jobs of a turn have run; it may queue more.
+    var afterJobs: () -> Void = {}
 
     init(loop: any EventLoop) { self.loop = loop }
 
@@ -29,7 +32,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
 
     private func schedule() {
-        guard !isRunning, !isScheduled else { return }
+        guard !isRunning, !isInTurn, !isScheduled else { return }
         isScheduled = true
         loop.execute {
             self.isScheduled = false
@@ -46,16 +49,28 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         run()
     }
 
-    /// Runs what is queued, and what that queues. Not from inside a job.
-    func run() {
+    /// Runs what `body` queues when it is over, instead of with a further event of the loop.
+    func turn(_ body: () -> Void) {
+        guard !isInTurn, !isRunning else { return body() }
+        isInTurn = true
+        body()
+        isInTurn = false
+        run()
+    }
+
+    /// Runs what is queued, and what that queues.
+    private func run() {
         guard !isRunning else { return }
         isRunning = true
-        var index = 0
-        while index < jobs.count {
-            jobs[index].runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
-            index += 1
+        while !jobs.isEmpty {
+            var index = 0
+            while index < jobs.count {
+                jobs[index].runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+                index += 1
+            }
+            jobs.removeAll(keepingCapacity: true)
+            afterJobs()
         }
-        jobs.removeAll(keepingCapacity: true)
         isRunning = false
     }
 

@@ -124,7 +124,12 @@ extension Worker {
         let prefix: StaticString = exchange.endpoint == .messages ? "anthropic-" : "openai-"
         let isNative = target.provider.descriptor.support(for: exchange.endpoint) == .native
         let hop = isProxy ? exchange.client.head.value("connection")?.lowercased().split(separator: ",").map(\.trimmed) ?? [] : []
-        return exchange.client.head.headers.filter { header in
+        var kept: [(name: String, value: String)] = []
+        kept.reserveCapacity(8)
+        for header in exchange.client.head.headers where isKept(header) { kept.append(header) }
+        return kept
+
+        func isKept(_ header: (name: String, value: String)) -> Bool {
             let name = header.name
             // What Connection names is of the hop, too (RFC 9110, 7.6.1).
             if !hop.isEmpty, hop.contains(where: { $0 == name.lowercased() }) { return false }

@@ -70,7 +70,6 @@ package final class LoopServer: @unchecked Sendable {
         if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
         let connection = ServerConnection(handler: handler, limits: limits, timers: timers, registry: registry)
         try pipeline.addHandler(HeadMeter(connection))
-        try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
         try pipeline.addHandler(connection)
     }

@@ -19,7 +19,7 @@ package protocol ExchangeHandler: AnyObject {
 
 final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Timed {
     typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
+    typealias OutboundOut = ByteBuffer
 
     private enum Phase {
         /// Between requests, or in the middle of a head.
@@ -59,6 +59,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     private var isDraining = false
     private var hasBroken: GatewayError?
     private var clientAddress = ""
+    private var encoder = AnswerEncoder()
     /// Bytes since the last head was complete: the size of a head in the making.
     private var headBytes = 0
     private var hasHeadStarted = false
@@ -232,7 +233,8 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
             guard expectation.lowercased() == "100-continue" else {
                 return refuse(GatewayError(.invalidRequest, status: 417, "Expect: only 100-continue is known"), target: head.uri)
             }
-            context?.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+            encoder.proceed()
+            flush()
         }
         switch mode {
         case .buffered: break
@@ -315,40 +317,31 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     // MARK: Answers
 
     func writeHead(status: Int, headers: [(name: String, value: String)], contentLength: Int?) {
-        guard let context else { return }
-        if hasBroken != nil { keepsAlive = false }
-        var fields = HTTPHeaders()
-        fields.reserveCapacity(headers.count + 2)
-        for (name, value) in headers { fields.add(name: name, value: value) }
-        if let contentLength {
-            fields.add(name: "content-length", value: String(contentLength))
-        } else if isHTTP10 {
-            keepsAlive = false
-        } else if status != 204, status != 304 {
-            fields.add(name: "transfer-encoding", value: "chunked")
-        }
-        if !keepsAlive || isDraining {
-            keepsAlive = false
-            fields.add(name: "connection", value: "close")
-        } else if isHTTP10 {
-            fields.add(name: "connection", value: "keep-alive")
-        }
-        let head = HTTPResponseHead(
-            version: isHTTP10 ? .http1_0 : .http1_1, status: HTTPResponseStatus(statusCode: status), headers: fields)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        var length = AnswerEncoder.Length.unknown
+        if let contentLength { length = .known(contentLength) } else if isHTTP10 { length = .untilClose }
+        if hasBroken != nil || isDraining || length == .untilClose { keepsAlive = false }
+        encoder.head(
+            status: status, isHTTP10: isHTTP10, isHead: isHeadRequest, headers: headers, length: length,
+            connection: keepsAlive ? (isHTTP10 ? "keep-alive" : nil) : "close")
     }
 
     func write(_ bytes: Bytes) {
-        guard let context, !isHeadRequest else { return }
-        let buffer = withExtendedLifetime(bytes) { context.channel.allocator.buffer(bytes: bytes.buffer) }
-        context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: nil)
+        encoder.body(bytes)
     }
 
-    func flush() { context?.flush() }
+    /// What was written goes out.
+    func flush() {
+        guard let context, !encoder.isEmpty else { return }
+        let bytes = encoder.take()
+        // This may come back here with more to write.
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        encoder.recycle(bytes)
+    }
 
     func endAnswer() {
-        guard let context else { return }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        guard context != nil else { return }
+        encoder.end()
+        flush()
         isAnswerDone = true
         exchange = nil
         switch phase {
@@ -400,7 +393,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
 
     /// Answers a request that never became an exchange, and ends the connection.
     private func refuse(_ error: GatewayError, target: String = "") {
-        guard let context else { return }
+        guard context != nil else { return }
         switch phase {
         case .lingering, .closed: return
         default: break
@@ -411,7 +404,8 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         let (headers, body) = handler.refusal(error, target: target)
         writeHead(status: error.status, headers: headers, contentLength: body.count)
         write(body)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        encoder.end()
+        flush()
         isAnswerDone = true
         linger()
     }

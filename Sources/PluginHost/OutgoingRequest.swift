@@ -15,8 +15,6 @@ package final class OutgoingRequest {
     package private(set) var framing = Framing.auto
     package private(set) var droppedParameters: [String] = []
     package private(set) var answer: CannedAnswer?
-    /// Names of the headers that carry a credential: never logged.
-    package private(set) var credentialHeaders: Set<String> = []
     private let credential: (String) -> String?
     private var views: [Bytes] = []
 
@@ -83,7 +81,6 @@ package final class OutgoingRequest {
             }
             guard let secret = out.credential(reference.string ?? "api_key") else { return gh_status(GH_NOT_FOUND) }
             out.set(name, (prefix.string ?? "") + secret)
-            out.credentialHeaders.insert(name.lowercased())
             return gh_status(GH_OK)
         }
         table.out_mode = { out, flags, framing in

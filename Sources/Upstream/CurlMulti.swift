@@ -66,8 +66,8 @@ final class CurlMulti {
             isTimerDue = false
             timerDeadline = .distantFuture
             curl_multi_socket_action(handle, CURL_SOCKET_TIMEOUT, 0, &running)
-            harvest()
         }
+        harvest()
     }
 
     func socketReady(_ descriptor: Int32, _ events: UInt32) {
@@ -90,7 +90,7 @@ final class CurlMulti {
             active[UnsafeRawPointer(easy.handle)] = nil
             return false
         }
-        poller.runDueTimers()
+        poller.workAdded()
         return true
     }
 
@@ -105,8 +105,7 @@ final class CurlMulti {
 
     /// curl has work after an un-pause: let it run before the loop sleeps.
     func kick() {
-        poller.runDueTimers()
-        harvest()
+        poller.workAdded()
     }
 
     private func harvest() {

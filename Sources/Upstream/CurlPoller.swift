@@ -31,8 +31,22 @@ package final class CurlPoller: @unchecked Sendable {
     private var channel: (any Channel)?
     private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: 256)
 
-    /// Runs at the end of each turn, when curl's callbacks have been served.
-    package var afterTurn: () -> Void = {}
+    /// Called with each batch of curl's callbacks, which it must run: what they resume can run after the last of them.
+    package var inTurn: (_ callbacks: () -> Void) -> Void = { $0() }
+
+    package var isBatching: () -> Bool = { false }
+    private var hasBatch = false
+
+    /// curl has been given work: a new transfer, or one that goes on.
+    func workAdded() {
+        if isBatching() { hasBatch = true } else { runDueTimers() }
+    }
+
+    package func startBatch() {
+        guard hasBatch else { return }
+        hasBatch = false
+        runDueTimers()
+    }
 
     /// How the epoll set is waited for.
     private enum Waiter {
@@ -123,6 +137,11 @@ package final class CurlPoller: @unchecked Sendable {
 
     private func turn() {
         isArmed = false
+        inTurn { serveSockets() }
+        arm()
+    }
+
+    private func serveSockets() {
         let count = epoll_wait(epoll, events, 256, 0)
         for index in 0..<Int(max(count, 0)) {
             let tag = events[index].data.u64
@@ -138,8 +157,6 @@ package final class CurlPoller: @unchecked Sendable {
             owner.socketReady(Int32(descriptor), happened)
         }
         runDueTimers()
-        afterTurn()
-        arm()
     }
 
     // MARK: What curl asks for
@@ -203,10 +220,7 @@ package final class CurlPoller: @unchecked Sendable {
         timerFires = timerDeadline
         timer = loop.scheduleTask(deadline: timerDeadline) { [self] in
             timer = nil
-            if NIODeadline.now() >= timerDeadline {
-                runDueTimers()
-                afterTurn()
-            }
+            if NIODeadline.now() >= timerDeadline { inTurn { runDueTimers() } }
             if timer == nil, timerDeadline != .distantFuture { scheduleTimer() }
         }
     }

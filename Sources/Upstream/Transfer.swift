@@ -246,6 +246,7 @@ package final class Transfer: Timed {
         if isHeadComplete { return }
         if line.count >= 8, line[0] == UInt8(ascii: "H"), line[1] == UInt8(ascii: "T"), line.prefix(5).elementsEqual("HTTP/".utf8) {
             head = UpstreamHead(status: statusCode(line), headers: [])
+            head.headers.reserveCapacity(12)
             return
         }
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")), head.headers.count < 256 else { return }

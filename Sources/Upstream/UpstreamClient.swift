@@ -37,11 +37,18 @@ package final class UpstreamClient {
     private let timers: LoopTimers
     private let limits: UpstreamLimits
 
-    /// Runs when curl's callbacks of one turn have been served.
-    package var afterTurn: () -> Void {
-        get { poller.afterTurn }
-        set { poller.afterTurn = newValue }
+    /// Called with each batch of curl's callbacks, which it must run.
+    package var inTurn: (_ callbacks: () -> Void) -> Void {
+        get { poller.inTurn }
+        set { poller.inTurn = newValue }
     }
+
+    /// True while more requests are to be expected, after which `startBatch` is called: curl then starts all of them in one go.
+    package var isBatching: () -> Bool {
+        get { poller.isBatching }
+        set { poller.isBatching = newValue }
+    }
+    package func startBatch() { poller.startBatch() }
 
     package var usesCompanionThread: Bool { poller.usesCompanionThread }
 
