@@ -28,13 +28,15 @@ def gateway(upstream):
             "up": {"provider": "openai", "api_key": "sk-upstream", "base_url": upstream.base},
             "claude": {"provider": "anthropic", "api_key": "sk-claude", "base_url": upstream.base},
         },
+        # Where the recording upstream is.
+        "network": {"allow_hosts": ["127.0.0.1"]},
         "configs": {"careful": {"provider": "@up", "retry": {"attempts": 2}}},
     }
     with Gateway(config) as gateway:
         yield gateway
 
 
-@pytest.fixture(params=["sync", "async"])
+@pytest.fixture(scope="module", params=["sync", "async"])
 def run(request):
     """Calls a library: `run(value)` gives what a synchronous one gave, or awaits what an asynchronous one promises."""
     if request.param == "sync":
@@ -68,21 +70,32 @@ def headers(provider, **more):
     return {"x-portkey-provider": f"@{provider}", **more}
 
 
+made = {}
+
+
+def client(kind, run, **options):
+    """The libraries take long to make a client, and an asynchronous one belongs to its event loop."""
+    key = (kind, id(run), json.dumps(options))
+    if key not in made:
+        made[key] = kind(**options)
+    return made[key]
+
+
 def openai_client(gateway, run, provider="mock", **options):
     kind = openai.AsyncOpenAI if is_async(run) else openai.OpenAI
-    options = {"max_retries": 0, "timeout": 20} | options
-    return kind(base_url=gateway.url + "/v1", api_key=KEY, default_headers=headers(provider), **options)
+    options = {"base_url": gateway.url + "/v1", "api_key": KEY, "default_headers": headers(provider), "max_retries": 0, "timeout": 20} | options
+    return client(kind, run, **options)
 
 
 def anthropic_client(gateway, run, provider="mock", **options):
     kind = anthropic.AsyncAnthropic if is_async(run) else anthropic.Anthropic
-    options = {"max_retries": 0, "timeout": 20} | options
-    return kind(base_url=gateway.url, api_key=KEY, default_headers=headers(provider), **options)
+    options = {"base_url": gateway.url, "default_headers": headers(provider), "max_retries": 0, "timeout": 20} | (options or {"api_key": KEY})
+    return client(kind, run, **options)
 
 
 def portkey_client(gateway, run, **options):
     kind = portkey_ai.AsyncPortkey if is_async(run) else portkey_ai.Portkey
-    return kind(base_url=gateway.url + "/v1", api_key=KEY, **({"provider": "@mock"} | options))
+    return client(kind, run, **{"base_url": gateway.url + "/v1", "api_key": KEY, "provider": "@mock"} | options)
 
 
 def assert_arrived(recorded, **members):
@@ -102,23 +115,23 @@ def test_openai_chat(gateway, run):
 
 
 def test_openai_chat_arrives(gateway, upstream, run):
-    client = openai_client(gateway, run, "up")
-    answer = run(client.chat.completions.create(model="m", messages=MESSAGES, temperature=0.5, seed=7, user="ann", extra_body={"new": {"x": [1]}}))
+    sdk = openai_client(gateway, run, "up")
+    answer = run(sdk.chat.completions.create(model="m", messages=MESSAGES, temperature=0.5, seed=7, user="ann", extra_body={"new": {"x": [1]}}))
     assert answer.choices[0].message.content == u.CHAT_TEXT and answer.model == "m"
     assert_arrived(upstream.only, model="m", messages=MESSAGES, temperature=0.5, seed=7, user="ann", new={"x": [1]})
     assert upstream.only.header("authorization") == "Bearer sk-upstream"
 
 
 def test_openai_headers_of_an_answer(gateway, upstream, run):
-    client = openai_client(gateway, run, "up")
-    raw = run(client.chat.completions.with_raw_response.create(model="m", messages=MESSAGES, extra_headers={"x-portkey-trace-id": "of-the-sdk"}))
+    sdk = openai_client(gateway, run, "up")
+    raw = run(sdk.chat.completions.with_raw_response.create(model="m", messages=MESSAGES, extra_headers={"x-portkey-trace-id": "of-the-sdk"}))
     assert raw.headers["x-portkey-trace-id"] == "of-the-sdk" and raw.parse().choices[0].message.content == u.CHAT_TEXT
 
 
 @pytest.mark.parametrize("provider, text", [("mock", "one two three"), ("up", u.CHAT_TEXT)])
 def test_openai_stream(gateway, upstream, run, provider, text):
-    client = openai_client(gateway, run, provider)
-    stream = run(client.chat.completions.create(model="echo", messages=MESSAGES, stream=True, stream_options={"include_usage": True}))
+    sdk = openai_client(gateway, run, provider)
+    stream = run(sdk.chat.completions.create(model="echo", messages=MESSAGES, stream=True, stream_options={"include_usage": True}))
     chunks = collected(run, stream)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == text
     assert len(chunks) > 3 and chunks[-1].usage.total_tokens > 0
@@ -127,12 +140,12 @@ def test_openai_stream(gateway, upstream, run, provider, text):
 
 
 def test_openai_tools(gateway, run):
-    client = openai_client(gateway, run)
-    first = run(client.chat.completions.create(model="text", messages=MESSAGES, tools=[TOOL]))
+    sdk = openai_client(gateway, run)
+    first = run(sdk.chat.completions.create(model="text", messages=MESSAGES, tools=[TOOL]))
     call = first.choices[0].message.tool_calls[0]
     assert first.choices[0].finish_reason == "tool_calls" and call.function.name == "forecast" and "city" in json.loads(call.function.arguments)
     further = [*MESSAGES, first.choices[0].message.model_dump(exclude_none=True), {"role": "tool", "tool_call_id": call.id, "content": "Rain."}]
-    assert run(client.chat.completions.create(model="text", messages=further, tools=[TOOL])).choices[0].message.content
+    assert run(sdk.chat.completions.create(model="text", messages=further, tools=[TOOL])).choices[0].message.content
 
 
 def test_openai_tools_in_a_stream(gateway, run):
@@ -145,8 +158,8 @@ def test_openai_tools_in_a_stream(gateway, run):
 def test_openai_tools_arrive(gateway, upstream, run):
     call = {"id": "call_1", "type": "function", "function": {"name": "forecast", "arguments": '{"city":"Ulm"}'}}
     base = upstream.script(u.answer(u.completion(None, message={"content": None, "tool_calls": [call]}, finish_reason="tool_calls")))
-    client = openai_client(gateway, run, "up").with_options(default_headers={"x-portkey-config": json.dumps({"provider": "openai", "api_key": "sk-upstream", "custom_host": base})})
-    answer = run(client.chat.completions.create(model="m", messages=MESSAGES, tools=[TOOL], tool_choice="required", parallel_tool_calls=False))
+    sdk = openai_client(gateway, run, "up").with_options(default_headers={"x-portkey-config": json.dumps({"provider": "openai", "api_key": "sk-upstream", "custom_host": base})})
+    answer = run(sdk.chat.completions.create(model="m", messages=MESSAGES, tools=[TOOL], tool_choice="required", parallel_tool_calls=False))
     assert answer.choices[0].message.tool_calls[0].function.arguments == '{"city":"Ulm"}'
     assert_arrived(upstream.only, tools=[TOOL], tool_choice="required", parallel_tool_calls=False)
 
@@ -158,16 +171,16 @@ def test_openai_structured_output(gateway, run):
 
 
 def test_openai_stream_helper(gateway, run):
-    client = openai_client(gateway, run)
+    sdk = openai_client(gateway, run)
     if is_async(run):
         async def helped():
-            async with client.chat.completions.stream(model="echo", messages=MESSAGES) as stream:
+            async with sdk.chat.completions.stream(model="echo", messages=MESSAGES) as stream:
                 async for _ in stream:
                     pass
                 return await stream.get_final_completion()
         final = run.runner.run(helped())
     else:
-        with client.chat.completions.stream(model="echo", messages=MESSAGES) as stream:
+        with sdk.chat.completions.stream(model="echo", messages=MESSAGES) as stream:
             for _ in stream:
                 pass
             final = stream.get_final_completion()
@@ -187,9 +200,9 @@ def test_openai_embeddings(gateway, upstream, run, options):
 
 @pytest.mark.parametrize("provider", ["mock", "up"])
 def test_openai_completions(gateway, run, provider):
-    client = openai_client(gateway, run, provider)
-    assert run(client.completions.create(model="m", prompt="Say")).choices[0].text
-    stream = run(client.completions.create(model="m", prompt="Say", stream=True))
+    sdk = openai_client(gateway, run, provider)
+    assert run(sdk.completions.create(model="m", prompt="Say")).choices[0].text
+    stream = run(sdk.completions.create(model="m", prompt="Say", stream=True))
     assert "".join(item.choices[0].text for item in collected(run, stream))
 
 
@@ -221,8 +234,8 @@ def test_openai_error_in_a_stream(gateway, run):
 def test_openai_retries(gateway, upstream, run):
     base = upstream.script(u.fails(503, {"retry-after": "0"}), u.says("at last"))
     config = {"provider": "openai", "api_key": "sk-upstream", "custom_host": base}
-    client = openai_client(gateway, run, max_retries=2).with_options(default_headers={"x-portkey-config": json.dumps(config)})
-    assert run(client.chat.completions.create(model="m", messages=MESSAGES)).choices[0].message.content == "at last"
+    sdk = openai_client(gateway, run, max_retries=2).with_options(default_headers={"x-portkey-config": json.dumps(config)})
+    assert run(sdk.chat.completions.create(model="m", messages=MESSAGES)).choices[0].message.content == "at last"
     assert len(upstream.at(base)) == 2
 
 
@@ -235,17 +248,17 @@ def test_openai_wrong_key(gateway, upstream, run):
 def test_openai_timeout_and_leaving(gateway, upstream, run):
     base = upstream.script(u.hangs)
     config = {"provider": "openai", "api_key": "sk-upstream", "custom_host": base}
-    client = openai_client(gateway, run, timeout=0.5).with_options(default_headers={"x-portkey-config": json.dumps(config)})
+    sdk = openai_client(gateway, run, timeout=0.5).with_options(default_headers={"x-portkey-config": json.dumps(config)})
     with pytest.raises(openai.APITimeoutError):
-        run(client.chat.completions.create(model="m", messages=MESSAGES))
+        run(sdk.chat.completions.create(model="m", messages=MESSAGES))
     assert upstream.wait(1, base)[0].abandoned.wait(10)
 
 
 def test_openai_breaks_off_a_stream(gateway, upstream, run):
     base = upstream.script(u.streams(u.chat_frames(), end="open"))
     config = {"provider": "openai", "api_key": "sk-upstream", "custom_host": base}
-    client = openai_client(gateway, run).with_options(default_headers={"x-portkey-config": json.dumps(config)})
-    stream = run(client.chat.completions.create(model="m", messages=MESSAGES, stream=True))
+    sdk = openai_client(gateway, run).with_options(default_headers={"x-portkey-config": json.dumps(config)})
+    stream = run(sdk.chat.completions.create(model="m", messages=MESSAGES, stream=True))
     if is_async(run):
         async def leave():
             async for _ in stream:
@@ -259,14 +272,14 @@ def test_openai_breaks_off_a_stream(gateway, upstream, run):
 
 
 def test_openai_responses_and_files_are_relayed(gateway, upstream, run):
-    client = openai_client(gateway, run, "up")
+    sdk = openai_client(gateway, run, "up")
     reply = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed", "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "output": [
         {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": "relayed", "annotations": []}]}]}
     config = {"provider": "openai", "api_key": "sk-upstream", "custom_host": upstream.script(u.answer(reply))}
-    scripted = client.with_options(default_headers={"x-portkey-config": json.dumps(config)})
+    scripted = sdk.with_options(default_headers={"x-portkey-config": json.dumps(config)})
     assert run(scripted.responses.create(model="m", input="hi")).output_text == "relayed"
     upstream.clear()
-    run(client.files.with_raw_response.create(file=("a.jsonl", b'{"custom_id":"1"}\n'), purpose="batch"))
+    run(sdk.files.with_raw_response.create(file=("a.jsonl", b'{"custom_id":"1"}\n'), purpose="batch"))
     assert upstream.only.path == "/v1/files" and b'{"custom_id":"1"}' in upstream.only.body and upstream.only.header("content-type").startswith("multipart/form-data; boundary=")
 
 
@@ -281,19 +294,18 @@ def test_anthropic_message(gateway, run):
 
 
 def test_anthropic_message_arrives(gateway, upstream, run):
-    client = anthropic_client(gateway, run, "claude")
-    answer = run(client.messages.create(model="claude-x", temperature=0.5, top_k=3, metadata={"user_id": "ann"}, **ASK))
+    sdk = anthropic_client(gateway, run, "claude")
+    answer = run(sdk.messages.create(model="claude-x", metadata={"user_id": "ann"}, extra_body={"temperature": 0.5, "top_k": 3}, **ASK))
     assert answer.content[0].text == u.CHAT_TEXT
     assert_arrived(upstream.only, model="claude-x", temperature=0.5, top_k=3, metadata={"user_id": "ann"}, **ASK)
     assert upstream.only.header("x-api-key") == "sk-claude" and upstream.only.header("anthropic-version") and not upstream.only.has("authorization")
 
 
 def test_anthropic_of_a_provider_of_another_wire(gateway, upstream, run):
-    """Messages of the library, chat completions upstream."""
-    answer = run(anthropic_client(gateway, run, "up").messages.create(model="m", **ASK))
-    assert answer.content[0].text == u.CHAT_TEXT and answer.stop_reason == "end_turn"
-    assert upstream.only.path == "/v1/chat/completions"
-    assert_arrived(upstream.only, model="m", messages=MESSAGES)
+    """Chat completions are translated, Messages are not."""
+    with pytest.raises(anthropic.APIStatusError, match="messages is not supported by openai") as caught:
+        run(anthropic_client(gateway, run, "up").messages.create(model="m", **ASK))
+    assert caught.value.status_code == 501 and not upstream.requests
 
 
 def test_openai_of_a_provider_of_another_wire(gateway, upstream, run):
@@ -315,7 +327,7 @@ def final_message(run, manager):
         return text, stream.get_final_message()
 
 
-@pytest.mark.parametrize("provider, words", [("mock", "one two three"), ("claude", u.CHAT_TEXT), ("up", u.CHAT_TEXT)])
+@pytest.mark.parametrize("provider, words", [("mock", "one two three"), ("claude", u.CHAT_TEXT)])
 def test_anthropic_stream(gateway, upstream, run, provider, words):
     text, message = final_message(run, anthropic_client(gateway, run, provider).messages.stream(model="echo", **ASK))
     assert text == words and message.stop_reason == "end_turn" and message.usage.output_tokens > 0
@@ -330,14 +342,14 @@ def test_anthropic_stream_of_events(gateway, run):
 
 
 def test_anthropic_tools(gateway, run):
-    client = anthropic_client(gateway, run)
-    first = run(client.messages.create(model="text", tools=[CLAUDE_TOOL], **ASK))
+    sdk = anthropic_client(gateway, run)
+    first = run(sdk.messages.create(model="text", tools=[CLAUDE_TOOL], **ASK))
     use = next(block for block in first.content if block.type == "tool_use")
     assert first.stop_reason == "tool_use" and use.name == "forecast" and "city" in use.input
     further = [*ASK["messages"], {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in first.content]},
                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "Rain."}]}]
-    assert run(client.messages.create(model="text", tools=[CLAUDE_TOOL], **ASK | {"messages": further})).content[0].text
-    _, message = final_message(run, client.messages.stream(model="tool", tools=[CLAUDE_TOOL], **ASK))
+    assert run(sdk.messages.create(model="text", tools=[CLAUDE_TOOL], **ASK | {"messages": further})).content[0].text
+    _, message = final_message(run, sdk.messages.stream(model="tool", tools=[CLAUDE_TOOL], **ASK))
     assert "city" in next(block for block in message.content if block.type == "tool_use").input
 
 
@@ -348,7 +360,7 @@ def test_anthropic_tools_arrive(gateway, upstream, run):
 
 @pytest.mark.parametrize("status", ERRORS)
 def test_anthropic_errors(gateway, run, status):
-    for provider, model in (("mock", f"error-{status}"), ("claude", f"status-{status}"), ("up", f"status-{status}")):
+    for provider, model in (("mock", f"error-{status}"), ("claude", f"status-{status}")):
         with pytest.raises(anthropic.APIStatusError) as caught:
             run(anthropic_client(gateway, run, provider).messages.create(model=model, **ASK))
         assert type(caught.value).__name__ in (ERRORS[status], "ServiceUnavailableError") and caught.value.status_code == status
@@ -357,14 +369,14 @@ def test_anthropic_errors(gateway, run, status):
 
 def test_anthropic_error_in_a_stream(gateway, upstream, run):
     config = {"provider": "anthropic", "api_key": "sk", "custom_host": upstream.script(u.streams([*u.message_frames()[:4], u.frame(u.anthropic_error("overloaded", "overloaded_error"), "error")]))}
-    client = anthropic_client(gateway, run).with_options(default_headers={"x-portkey-config": json.dumps(config)})
+    sdk = anthropic_client(gateway, run).with_options(default_headers={"x-portkey-config": json.dumps(config)})
     with pytest.raises(anthropic.APIStatusError, match="overloaded"):
-        collected(run, run(client.messages.create(model="m", stream=True, **ASK)))
+        collected(run, run(sdk.messages.create(model="m", stream=True, **ASK)))
 
 
 def test_anthropic_with_a_bearer_token(gateway, run):
-    client = anthropic_client(gateway, run, auth_token=KEY)
-    assert run(client.messages.create(model="echo", **ASK)).content[0].text == "one two three"
+    sdk = anthropic_client(gateway, run, auth_token=KEY)
+    assert run(sdk.messages.create(model="echo", **ASK)).content[0].text == "one two three"
 
 
 # MARK: portkey-ai
@@ -375,8 +387,8 @@ def test_portkey_chat(gateway, run):
 
 
 def test_portkey_chat_arrives(gateway, upstream, run):
-    client = portkey_client(gateway, run, provider="@up", trace_id="of-portkey", metadata={"_user": "ann"})
-    answer = run(client.chat.completions.create(model="m", messages=MESSAGES, temperature=0.5))
+    sdk = portkey_client(gateway, run, provider="@up", trace_id="of-portkey", metadata={"_user": "ann"})
+    answer = run(sdk.chat.completions.create(model="m", messages=MESSAGES, temperature=0.5))
     assert answer.choices[0].message.content == u.CHAT_TEXT and answer.get_headers()["trace-id"] == "of-portkey"
     assert_arrived(upstream.only, model="m", messages=MESSAGES, temperature=0.5)
     assert gateway.access_line("of-portkey")["status"] == 200
@@ -398,55 +410,55 @@ def test_portkey_config_of_a_dictionary(gateway, upstream, run):
 
 
 def test_portkey_config_by_name(gateway, upstream, run):
-    client = portkey_client(gateway, run, provider=None, config="careful")
-    assert run(client.chat.completions.create(model="m", messages=MESSAGES)).choices[0].message.content == u.CHAT_TEXT
+    sdk = portkey_client(gateway, run, provider=None, config="careful")
+    assert run(sdk.chat.completions.create(model="m", messages=MESSAGES)).choices[0].message.content == u.CHAT_TEXT
 
 
 def test_portkey_virtual_key(gateway, run):
-    client = portkey_client(gateway, run, provider=None, virtual_key="mock")
-    assert run(client.chat.completions.create(model="echo", messages=MESSAGES)).choices[0].message.content == "one two three"
+    sdk = portkey_client(gateway, run, provider=None, virtual_key="mock")
+    assert run(sdk.chat.completions.create(model="echo", messages=MESSAGES)).choices[0].message.content == "one two three"
 
 
 def test_portkey_model_that_names_its_provider(gateway, run):
-    client = portkey_client(gateway, run, provider=None)
-    assert run(client.chat.completions.create(model="@mock/echo", messages=MESSAGES)).choices[0].message.content == "one two three"
+    sdk = portkey_client(gateway, run, provider=None)
+    assert run(sdk.chat.completions.create(model="@mock/echo", messages=MESSAGES)).choices[0].message.content == "one two three"
 
 
 def test_portkey_options_of_one_call(gateway, upstream, run):
-    client = portkey_client(gateway, run).with_options(provider="@up", trace_id="of-one-call", metadata={"call": "1"})
-    assert run(client.chat.completions.create(model="m", messages=MESSAGES)).choices[0].message.content == u.CHAT_TEXT
+    sdk = portkey_client(gateway, run).with_options(provider="@up", trace_id="of-one-call", metadata={"call": "1"})
+    assert run(sdk.chat.completions.create(model="m", messages=MESSAGES)).choices[0].message.content == u.CHAT_TEXT
     assert gateway.access_line("of-one-call")["provider"] == "openai" and len(upstream.requests) == 1
 
 
 def test_portkey_tools(gateway, run):
-    client = portkey_client(gateway, run)
-    assert run(client.chat.completions.create(model="text", messages=MESSAGES, tools=[TOOL])).choices[0].message.tool_calls[0].function.name == "forecast"
-    stream = run(client.chat.completions.create(model="tool", messages=MESSAGES, tools=[TOOL], stream=True))
+    sdk = portkey_client(gateway, run)
+    assert run(sdk.chat.completions.create(model="text", messages=MESSAGES, tools=[TOOL])).choices[0].message.tool_calls[0].function.name == "forecast"
+    stream = run(sdk.chat.completions.create(model="tool", messages=MESSAGES, tools=[TOOL], stream=True))
     calls = [call for chunk in collected(run, stream) if chunk.choices for call in chunk.choices[0].delta.tool_calls or []]
     assert "city" in json.loads("".join((call["function"] if isinstance(call, dict) else call.function.model_dump()).get("arguments") or "" for call in calls))
 
 
 @pytest.mark.parametrize("provider", ["@mock", "@up"])
 def test_portkey_embeddings_and_completions(gateway, run, provider):
-    client = portkey_client(gateway, run, provider=provider)
-    assert len(run(client.embeddings.create(model="embedder", input=["a", "b"], encoding_format="float")).data) == 2
-    assert run(client.completions.create(model="m", prompt="Say")).choices[0].text
+    sdk = portkey_client(gateway, run, provider=provider)
+    assert len(run(sdk.embeddings.create(model="embedder", input=["a", "b"], encoding_format="float")).data) == 2
+    assert run(sdk.completions.create(model="m", prompt="Say")).choices[0].text
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
 def test_portkey_errors(gateway, run, status):
-    """The library tries some of them again by itself."""
+    """The library brings classes of its own for them."""
     for provider, model in (("@mock", f"error-{status}"), ("@up", f"status-{status}")):
-        with pytest.raises(openai.APIStatusError) as caught:
+        with pytest.raises(Exception) as caught:
             run(portkey_client(gateway, run, provider=provider).with_options(max_retries=0).chat.completions.create(model=model, messages=MESSAGES))
         assert caught.value.status_code == status
 
 
 def test_portkey_headers_for_the_openai_library(gateway, upstream, run):
     """`createHeaders`, as Portkey's documentation shows it."""
-    made = portkey_ai.createHeaders(api_key=KEY, provider="openai", custom_host=upstream.base, trace_id="of-headers", metadata={"_user": "ann"}, cache_force_refresh=True)
+    defaults = portkey_ai.createHeaders(api_key=KEY, provider="openai", custom_host=upstream.base, trace_id="of-headers", metadata={"_user": "ann"}, cache_force_refresh=True)
     kind = openai.AsyncOpenAI if is_async(run) else openai.OpenAI
-    client = kind(base_url=gateway.url + "/v1", api_key="sk-of-the-client", default_headers=made, max_retries=0)
-    assert run(client.chat.completions.create(model="m", messages=MESSAGES)).choices[0].message.content == u.CHAT_TEXT
+    sdk = kind(base_url=gateway.url + "/v1", api_key="sk-of-the-client", default_headers=defaults, max_retries=0)
+    assert run(sdk.chat.completions.create(model="m", messages=MESSAGES)).choices[0].message.content == u.CHAT_TEXT
     assert upstream.only.header("authorization") == "Bearer sk-of-the-client"
     assert_arrived(upstream.only, model="m")
