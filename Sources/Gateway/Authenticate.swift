@@ -46,6 +46,20 @@ extension Worker {
         exchange.clientCredential = bearer ?? apiKey ?? (config.keys.isEmpty ? headers.googleKeyHeader : nil)
     }
 
+    /// Step 3 comes before the body: what nobody may send is not kept. The refusal waits for its place in the pipeline.
+    nonisolated func admits(_ exchange: Exchange) -> Bool {
+        nonisolated(unsafe) let exchange = exchange
+        return assumeIsolated { worker in
+            do throws(GatewayError) {
+                try worker.authenticate(exchange)
+                return true
+            } catch {
+                exchange.refusal = error
+                return false
+            }
+        }
+    }
+
     /// Before anything can be refused: SDKs send a failed request again when its answer has no trace id.
     func trace(_ exchange: Exchange) {
         exchange.traceID = traceID(exchange.headers)
@@ -91,7 +105,7 @@ extension Worker {
     }
 
     private static func isLocal(host: String) -> Bool {
-        var name = host[...]
+        var name = host.lowercased()[...]
         if name.hasPrefix("[") {
             name = name.dropFirst().prefix { $0 != "]" }
         } else {

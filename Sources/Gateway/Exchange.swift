@@ -22,6 +22,8 @@ final class Exchange {
     let path: CanonicalPath?
     var traceID = ""
     var key: GatewayKey?
+    /// Why step 3 refused it.
+    var refusal: GatewayError?
     /// Client's own credential for a provider, where it sent one.
     var clientCredential: String?
     var metadata: [(key: String, value: String)] = []

@@ -267,6 +267,10 @@ final class FrontDesk: ExchangeHandler {
         let limits = snapshot.config.limits
         guard case .success(let recognised) = exchange.recognised else { return .ignored }
         switch recognised {
+        case .endpoint, .proxy: if !worker.admits(exchange) { return .ignored }
+        default: break
+        }
+        switch recognised {
         case .endpoint(.models), .endpoint(.proxy), .proxy:
             let type = exchange.headers.contentType
             // Neither length nor coding: there is no body (RFC 9112, 6.3).
@@ -356,6 +360,7 @@ extension ServerLimits {
         bodyTimeoutMilliseconds = limits.bodyTimeoutMilliseconds
         idleTimeoutMilliseconds = limits.idleTimeoutMilliseconds
         connections = limits.connections
+        pipelined = limits.pipelined
     }
 }
 

@@ -20,7 +20,7 @@ extension Worker {
             guard let endpoint = try serveOwnPage(exchange) else { return record(exchange) }
             exchange.endpoint = endpoint
             // 3. Who asks.
-            try authenticate(exchange)
+            if let refusal = exchange.refusal { throw refusal }
             // 4. What the config says for it.
             try readRequest(exchange)
             if try listModels(exchange) { return record(exchange) }

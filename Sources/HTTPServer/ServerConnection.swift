@@ -33,6 +33,15 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         case closed
     }
 
+    /// Why nothing is read from the client.
+    private struct Pauses: OptionSet {
+        let rawValue: UInt8
+        /// The upstream takes an upload more slowly than it comes.
+        static let upload = Pauses(rawValue: 1)
+        /// Enough requests wait for the answers to those before them.
+        static let pipelining = Pauses(rawValue: 2)
+    }
+
     private struct Receiving {
         var limit: Int
         var count = 0
@@ -55,7 +64,8 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     private var isHTTP10 = false
     private var isHeadRequest = false
     private var waitingParts: [HTTPServerRequestPart] = []
-    private var isReading = true
+    private var waitingHeads = 0
+    private var pauses: Pauses = []
     private var isDraining = false
     private var hasBroken: GatewayError?
     private var clientAddress = ""
@@ -119,7 +129,8 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         if case .lingering = phase { return }
         if !waitingParts.isEmpty || mustWait(part) {
             waitingParts.append(part)
-            if waitingParts.count > Self.maximumWaitingParts { setReading(false) }
+            if case .head = part { waitingHeads += 1 }
+            if waitingHeads >= limits.pipelined || waitingParts.count > Self.maximumWaitingParts { pause(.pipelining) }
             return
         }
         take(part)
@@ -204,11 +215,12 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         isHandled = false
         // The parser takes nothing after a request to upgrade, which is never granted here.
         let upgrades = head.method == .CONNECT || head.headers.contains(name: "upgrade")
-        keepsAlive = head.isKeepAlive && !isDraining && !upgrades
         isHTTP10 = head.version.minor == 0
         isHeadRequest = head.method == .HEAD
         let request = ServerRequestHead(
-            method: head.method.rawValue, target: head.uri, headers: head.headers.map { (name: $0.name, value: $0.value) })
+            method: head.method.rawValue, target: head.uri, headers: head.headers.map { (name: $0.name, value: trimmed($0.value)) })
+        let asksToClose = request.value("connection")?.lowercased() == "close"
+        keepsAlive = head.isKeepAlive && !asksToClose && !isDraining && !upgrades
         if let refusal = refusal(of: request, version: head.version) {
             refuse(refusal, target: head.uri)
             return
@@ -229,17 +241,32 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         case .ignored: phase = .receiving(Receiving(limit: .max, isIgnored: true))
         }
         setDeadline(milliseconds: limits.bodyTimeoutMilliseconds)
-        if let expectation = head.headers.first(name: "expect") {
+        if let expectation = request.value("expect") {
             guard expectation.lowercased() == "100-continue" else {
                 return refuse(GatewayError(.invalidRequest, status: 417, "Expect: only 100-continue is known"), target: head.uri)
             }
-            encoder.proceed()
-            flush()
+            // Nobody waits for a body that is not read.
+            if case .ignored = mode {} else {
+                encoder.proceed()
+                flush()
+            }
         }
         switch mode {
         case .buffered: break
         case .streamed, .ignored: handle(exchange)
         }
+    }
+
+    /// Without the white space behind a value, of which the parser leaves the tabs (RFC 9110, 5.5).
+    private func trimmed(_ value: String) -> String {
+        guard let last = value.utf8.last, last == 0x20 || last == 0x09 else { return value }
+        var end = value.utf8.endIndex
+        while end > value.utf8.startIndex {
+            let before = value.utf8.index(before: end)
+            guard value.utf8[before] == 0x20 || value.utf8[before] == 0x09 else { break }
+            end = before
+        }
+        return String(value[..<end])
     }
 
     private func handle(_ exchange: ServerExchange) {
@@ -251,9 +278,16 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         if version.major != 1 { return GatewayError(.invalidRequest, status: 505, "only HTTP/1.1 and HTTP/1.0 are spoken here") }
         var size = head.method.utf8.count + head.target.utf8.count
         var hosts = 0
+        var hasLength = false
+        var codings: [String] = []
         for (name, value) in head.headers {
             size += name.utf8.count + value.utf8.count + 4
-            if name.utf8.count == 4, name.lowercased() == "host" { hosts += 1 }
+            switch name.utf8.count {
+            case 4: if name.lowercased() == "host" { hosts += 1 }
+            case 14: if name.lowercased() == "content-length" { hasLength = true }
+            case 17: if name.lowercased() == "transfer-encoding" { codings.append(value) }
+            default: break
+            }
         }
         if size > limits.headerBytes {
             return GatewayError(
@@ -265,6 +299,14 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         if hosts > 1 { return GatewayError(.invalidRequest, status: 400, "the request has more than one Host header") }
         // RFC 9112, 3.2.
         if hosts == 0, version.minor > 0 { return GatewayError(.invalidRequest, status: 400, "the request has no Host header") }
+        // RFC 9112, 6.1: whoever stands before or behind must not read another length than we do.
+        if let coding = codings.first {
+            guard codings.count == 1, coding.lowercased() == "chunked" else {
+                return GatewayError(.invalidRequest, status: 400, "Transfer-Encoding: only 'chunked', once, is known")
+            }
+            if hasLength { return GatewayError(.invalidRequest, status: 400, "the request has a Transfer-Encoding and a Content-Length") }
+            if version.minor == 0 { return GatewayError(.invalidRequest, status: 400, "HTTP/1.0 has no Transfer-Encoding") }
+        }
         return nil
     }
 
@@ -386,9 +428,10 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         defer { isTakingParts = false }
         while let part = waitingParts.first, !mustWait(part) {
             waitingParts.removeFirst()
+            if case .head = part { waitingHeads -= 1 }
             take(part)
         }
-        if waitingParts.isEmpty, !isReading { setReading(true) }
+        if waitingParts.isEmpty { resume(.pipelining) }
     }
 
     /// Answers a request that never became an exchange, and ends the connection.
@@ -416,17 +459,27 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         guard let context else { return }
         phase = .lingering
         waitingParts = []
-        setReading(true)
+        waitingHeads = 0
+        resume([.upload, .pipelining])
         context.close(mode: .output, promise: nil)
         setDeadline(milliseconds: 2_000)
     }
 
     // MARK: Reading, timeouts, drain
 
+    /// An upload's back-pressure.
     func setReading(_ reads: Bool) {
-        guard let context, reads != isReading else { return }
-        isReading = reads
-        _ = context.channel.setOption(.autoRead, value: reads)
+        if reads { resume(.upload) } else { pause(.upload) }
+    }
+
+    private func pause(_ reason: Pauses) { change(pauses.union(reason)) }
+    private func resume(_ reason: Pauses) { change(pauses.subtracting(reason)) }
+
+    private func change(_ new: Pauses) {
+        guard let context else { return }
+        let wasReading = pauses.isEmpty
+        pauses = new
+        if wasReading != new.isEmpty { _ = context.channel.setOption(.autoRead, value: new.isEmpty) }
     }
 
     private func setDeadline(milliseconds: Int) {

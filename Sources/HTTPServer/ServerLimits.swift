@@ -10,6 +10,8 @@ package struct ServerLimits: Sendable {
     package var bodyTimeoutMilliseconds = 60_000
     /// Between two requests on a connection.
     package var idleTimeoutMilliseconds = 75_000
+    /// Requests that may wait on a connection for the answers to those before them.
+    package var pipelined = 16
     /// Open connections over all loops.
     package var connections = 10_000
 

@@ -80,6 +80,8 @@ package final class OutgoingRequest {
                 return gh_status(GH_INVALID)
             }
             guard let secret = out.credential(reference.string ?? "api_key") else { return gh_status(GH_NOT_FOUND) }
+            // Only a host that was given a broken secret gets here: no plugin's doing, but none may send it.
+            guard secret.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return gh_status(GH_INVALID) }
             out.set(name, (prefix.string ?? "") + secret)
             return gh_status(GH_OK)
         }

@@ -94,10 +94,15 @@ final class CurlMulti {
         return true
     }
 
-    /// Takes a handle off the multi: after its end, or to cancel it. An HTTP/1 connection in mid-answer is closed by this.
-    func remove(_ easy: EasyHandle) {
+    /// Takes a handle off the multi: after its end, or to cancel it. A connection in mid-answer is closed by this, and an
+    /// HTTP/2 stream is reset.
+    func remove(_ easy: EasyHandle, isFinished: Bool) {
         active[UnsafeRawPointer(easy.handle)] = nil
+        // libcurl would keep the reset to itself until something else is sent on this connection, and the provider would
+        // write on: a connection that nobody else uses is closed instead.
+        if !isFinished { _ = curl_shim_long(easy.handle, CURLOPT_FORBID_REUSE, 1) }
         curl_multi_remove_handle(handle, easy.handle)
+        if !isFinished { _ = curl_shim_long(easy.handle, CURLOPT_FORBID_REUSE, 0) }
         easy.reset()
         if idleHandles.count < 1024 { idleHandles.append(easy) }
         poller.timersChanged()

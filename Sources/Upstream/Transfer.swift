@@ -116,18 +116,18 @@ package final class Transfer: Timed {
         guard !isDone, failure == nil else { return }
         failure = reason
         pending = BytesBuilder(capacity: 0)
-        detach()
+        detach(isFinished: false)
         wake()
     }
 
-    private func detach() {
+    private func detach(isFinished: Bool) {
         isDone = true
         upload?.onBytes = nil
         upload = nil
         timers.cancel(self)
         guard let easy else { return }
         self.easy = nil
-        multi.remove(easy)
+        multi.remove(easy, isFinished: isFinished)
     }
 
     private func resume() {
@@ -214,8 +214,9 @@ package final class Transfer: Timed {
                 line[end] = separator.utf8Start[index]
                 end += 1
             }
+            // Whatever let a control character come so far: it ends no line.
             for byte in value.utf8 {
-                line[end] = byte
+                line[end] = byte < 0x20 && byte != 0x09 || byte == 0x7F ? 0x20 : byte
                 end += 1
             }
             line[end] = 0
@@ -249,15 +250,33 @@ package final class Transfer: Timed {
             head.headers.reserveCapacity(12)
             return
         }
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), head.headers.count < 256 else { return }
         // A control character might be a line's end to whoever reads it next: such a header is not passed on.
         if line.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) { return }
+        if line[0] == 0x20 || line[0] == 0x09 { return unfold(line) }
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), head.headers.count < 256, Self.isToken(line[..<colon]) else { return }
         var start = colon + 1
         while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
         while end > start, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
         let name = String(decoding: line[..<colon], as: UTF8.self)
         if colon == 16, name.lowercased() == "content-encoding" { isEncoded = true }
         head.headers.append((name, String(decoding: line[start..<end], as: UTF8.self)))
+    }
+
+    /// A line that goes on with the header before it (RFC 9112, 5.2).
+    private func unfold(_ line: UnsafeRawBufferPointer) {
+        guard !head.headers.isEmpty else { return }
+        let text = String(decoding: line, as: UTF8.self).drop { $0 == " " || $0 == "\t" }
+        head.headers[head.headers.count - 1].value += " " + text
+    }
+
+    /// A header's name (RFC 9110, 5.6.2).
+    private static func isToken(_ name: Slice<UnsafeRawBufferPointer>) -> Bool {
+        !name.isEmpty && name.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E: true
+            default: false
+            }
+        }
     }
 
     private func statusCode(_ line: UnsafeRawBufferPointer) -> Int {
@@ -315,7 +334,7 @@ package final class Transfer: Timed {
     func finished(_ result: CURLcode) {
         if failure == nil, result != CURLE_OK { failure = explain(result) }
         if failure == nil, !isHeadComplete { failure = UpstreamFailure(.invalidAnswer, "the upstream sent no valid answer") }
-        detach()
+        detach(isFinished: true)
         wake()
     }
 
