@@ -32,7 +32,9 @@ package struct StreamHold {
         /// True when it changes something of the piece at `place`.
         func belongs(to place: Range<Int>) -> Bool {
             guard range.isEmpty else { return range.overlaps(place) }
-            return leadsIn ? place.contains(range.lowerBound) : place.lowerBound < range.lowerBound && range.lowerBound <= place.upperBound
+            return leadsIn
+                ? place.contains(range.lowerBound)
+                : place.lowerBound < range.lowerBound && range.lowerBound <= place.upperBound
         }
 
         /// True when it changes nothing from `offset` on.
@@ -54,6 +56,9 @@ package struct StreamHold {
 
         var end: Int { base + pending.count }
     }
+
+    /// What an event takes beside its bytes, about.
+    private static let eventCost = 64
 
     private let endpoint: Endpoint
     private let mode: CheckManifest.StreamMode
@@ -77,6 +82,9 @@ package struct StreamHold {
     }
 
     package var isEmpty: Bool { held.isEmpty && incoming.isEmpty }
+
+    /// Bytes of the events that wait, also of those that wait only for one before them.
+    package private(set) var heldSize = 0
 
     /// Bytes of text waiting.
     package var heldBytes: Int { texts.values.reduce(0) { $0 + $1.pending.count } }
@@ -109,6 +117,7 @@ package struct StreamHold {
             pieces.append(Piece(delta: index, key: delta.key, range: start..<(start + text.count)))
         }
         held.append(HeldEvent(event: event, chunk: chunk, pieces: pieces))
+        heldSize += event.data.count + Self.eventCost
         newest = event
         for choice in chunk.finishedChoices { finish { $0.choice == choice } }
         if let block = chunk.finishedBlock { finish { $0.part == UInt32(block) } }
@@ -166,7 +175,8 @@ package struct StreamHold {
         released = UTF8Check.boundary(window.text.buffer, at: released)
         for edit in edits {
             let range = text.base + edit.range.lowerBound..<text.base + edit.range.upperBound
-            text.edits.append(TextEdit(range: range, text: edit.text, leadsIn: edit.range.isEmpty && edit.range.lowerBound == 0))
+            text.edits.append(
+                TextEdit(range: range, text: edit.text, leadsIn: edit.range.isEmpty && edit.range.lowerBound == 0))
         }
         text.seen = text.base + window.text.count
         text.pending.removeFirst(released)
@@ -179,9 +189,12 @@ package struct StreamHold {
     /// The events that may leave now, with the edits in them.
     package mutating func release() -> [SSEEvent] {
         var count = 0
-        while count < held.count, held[count].pieces.allSatisfy({ $0.range.upperBound <= (texts[$0.key]?.base ?? .max) }) { count += 1 }
+        while count < held.count,
+            held[count].pieces.allSatisfy({ $0.range.upperBound <= (texts[$0.key]?.base ?? .max) })
+        { count += 1 }
         guard count > 0 else { return [] }
         let leaving = held.prefix(count).map { edited($0) }
+        for event in held.prefix(count) { heldSize -= event.event.data.count + Self.eventCost }
         held.removeFirst(count)
         forgetEdits()
         return leaving
@@ -200,6 +213,7 @@ package struct StreamHold {
     package mutating func releaseAll() -> [SSEEvent] {
         let all = held.map { edited($0) } + incoming
         held = []
+        heldSize = 0
         incoming = []
         return all
     }
@@ -224,7 +238,8 @@ package struct StreamHold {
             let local = edit.range.clamped(to: place)
             let carriesText = edit.range.lowerBound >= place.lowerBound
             splices.replace(
-                (local.lowerBound - place.lowerBound)..<(local.upperBound - place.lowerBound), with: carriesText ? edit.text.array : [])
+                (local.lowerBound - place.lowerBound)..<(local.upperBound - place.lowerBound),
+                with: carriesText ? edit.text.array : [])
         }
         return splices.isEmpty ? nil : splices.apply(to: text)
     }
