@@ -3,6 +3,7 @@
 import Config
 import Core
 import HTTPServer
+import Logging
 import PluginHost
 import Telemetry
 import Upstream
@@ -100,13 +101,25 @@ extension Worker {
 
     private func deliver(_ stream: OpenStream, _ exchange: Exchange, _ target: Target, _ plan: Plan) async {
         let stages = plan.mandatoryAfter + target.after
+        let aside = stages.filter(\.isAsync)
         let guards = streamGuards(stages, exchange)
         var relay = StreamRelay(
-            endpoint: exchange.endpoint, assembles: target.cache != nil,
+            endpoint: exchange.endpoint, assembles: target.cache != nil || !aside.isEmpty,
             limit: exchange.snapshot.config.limits.upstreamBodyBytes,
             writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off })
         let isWhole = await relayEvents(stream, guards, exchange, target, &relay)
-        guard let sent = relay.assembled(), isWhole, relay.isComplete else { return }
+        guard let sent = relay.assembled() else {
+            if !aside.isEmpty {
+                logger.warning(
+                    "a stream could not be put together for its async guards",
+                    metadata: ["trace_id": "\(exchange.traceID)"])
+            }
+            return
+        }
+        // They judge what went out, also of a stream that broke off.
+        let view = BodyView(body: sent, endpoint: exchange.endpoint, isRequest: false)
+        for stage in aside { setAside(stage, .after, streamFacts(exchange, target, view), exchange) }
+        guard isWhole, relay.isComplete else { return }
         var answer = Answer(
             status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: sent)
         answer.isCanonical = true

@@ -42,6 +42,8 @@ final class Exchange {
     /// What ran, for hook_results.
     var guardResults = GuardResults()
     var guardMemory = GuardMemory()
+    /// What guards judge when the answer has gone out.
+    var aside: [AsideJob] = []
     /// Headers that guards set on the answer.
     var headerChanges: [(name: String, value: String?)] = []
     var attributes: [(key: String, value: String)] = []

@@ -44,6 +44,8 @@ extension Worker {
         }
         // 9. For refused exchanges, too.
         record(exchange)
+        if !exchange.aside.isEmpty { await judgeAside(exchange) }
+        finishHooks(exchange)
     }
 
     private func admit(_ exchange: Exchange) {

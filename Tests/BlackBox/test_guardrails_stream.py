@@ -344,3 +344,20 @@ def test_an_event_that_is_no_json_is_a_failure(upstream, guard):
     with closed(upstream) as gateway:
         answer = stream(gateway, upstream.script(u.streams(frames)), output_guardrails=[guard])
         assert answer.events[-1].json["error"]["code"] == "guardrail_failed" and "forbidden" not in answer.text
+
+
+# MARK: Guards that nobody waits for
+
+def test_an_async_guard_judges_a_stream_that_has_gone(gateway, upstream):
+    guards = [{"id": "aside-stream", "async": True, "deny": True} | none_of("upstream")]
+    answer = stream(gateway, upstream.base, output_guardrails=guards)
+    assert answer.status == 200 and said(answer.events) == u.CHAT_TEXT and not results(answer, "after")
+    line = gateway.wait_for_line(lambda line: line.get("guardrail") == "aside-stream")
+    assert (line["message"], line["side"], line["verdict"]) == ("a guardrail judged off the path", "answer", "false")
+
+
+def test_an_async_guard_sees_what_went_out(gateway, upstream):
+    replace = [{"regexReplace": {"rule": "/upstream/g", "redactText": "#"}}]
+    guards = [{"id": "aside-redacted", "async": True} | none_of("upstream")]
+    stream(gateway, upstream.base, output_mutators=replace, output_guardrails=guards)
+    assert gateway.wait_for_line(lambda line: line.get("guardrail") == "aside-redacted")["verdict"] == "true"
