@@ -117,6 +117,9 @@ package enum Catalogue {
             "/limits/request_deadline_ms", \.limits.requestDeadlineMilliseconds, 100...86_400_000,
             "The whole exchange, with all attempts and the streamed answer."),
         integer(
+            "/limits/max_guard_retries", \.limits.guardRetries, 0...10,
+            "Further attempts that plugins may ask for in one request."),
+        integer(
             "/limits/plan_cache_entries", \.limits.planCacheEntries, 0...1_000_000,
             "Parsed request configs that are kept."),
         integer(

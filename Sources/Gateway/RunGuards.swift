@@ -130,6 +130,10 @@ extension Worker {
             if side == .before {
                 return fail(use, exchange, &result, "GH_RETRY is no verdict for on_request", use.onFailure)
             }
+            do throws(GatewayError) { try keepRequest(of: hookExchange, exchange) } catch {
+                return fail(
+                    use, exchange, &result, "its changes could not be applied: \(error.message)", use.onFailure)
+            }
             return (result, .retried, .retry(target))
         case .fail(let reason):
             return fail(use, exchange, &result, reason, use.onFailure)
@@ -177,10 +181,11 @@ extension Worker {
         let verdict: CheckRecord.Verdict = isTimeout ? .timedOut : .error
         switch policy {
         case .open: return (result, verdict, .proceed(nil))
-        case .closed:
+        case .closed, .retry:
             exchange.record.deniedBy = use.id
-            return (result, verdict, .stop(.denied(failedClosed(use, exchange))))
-        case .retry: return (result, verdict, .retry(nil))
+            var answer = failedClosed(use, exchange)
+            answer.movesOn = policy == .retry
+            return (result, verdict, .stop(.denied(answer)))
         }
     }
 
@@ -219,7 +224,7 @@ extension Worker {
         return answer
     }
 
-    /// A guard that could not judge, with the policy closed: the plugin's id and the trace id, never its message.
+    /// A guard that could not judge, with a policy that is not open: the plugin's id and the trace id, never its message.
     private func failedClosed(_ use: GuardUse, _ exchange: Exchange) -> Answer {
         exchange.record.errorKind = .pluginFailed
         let error = GatewayError(
