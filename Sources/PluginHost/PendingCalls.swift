@@ -6,7 +6,7 @@ import Core
 import Synchronization
 
 /// One call that somebody will complete: a plugin through its token, or a pool thread.
-final class PendingCall: Timed, @unchecked Sendable {
+final class PendingCall: @unchecked Sendable {
     private enum State {
         case open
         case waiting(UnsafeContinuation<Decision, Never>)
@@ -18,10 +18,6 @@ final class PendingCall: Timed, @unchecked Sendable {
     /// Keeps the exchange's views alive for the plugin.
     let exchange: HookExchange
     private let state = Mutex(State.open)
-
-    // Confined to the loop that waits.
-    private(set) var deadline: Deadline = .never
-    var wheelSlot = -1
 
     init(_ exchange: HookExchange) { self.exchange = exchange }
 
@@ -44,8 +40,8 @@ final class PendingCall: Timed, @unchecked Sendable {
 
     /// On the loop: waits until the call is completed, `deadline` passes, or `abandon` is called.
     func wait(by deadline: Deadline, timers: LoopTimers) async -> Decision {
-        self.deadline = deadline
-        timers.schedule(self)
+        let alarm = CallAlarm(self, deadline)
+        timers.schedule(alarm)
         let decision = await withUnsafeContinuation { (continuation: UnsafeContinuation<Decision, Never>) in
             let ready = state.withLock { state -> Decision? in
                 switch state {
@@ -58,11 +54,9 @@ final class PendingCall: Timed, @unchecked Sendable {
             }
             if let ready { continuation.resume(returning: ready) }
         }
-        self.deadline = .never
+        alarm.call = nil
         return decision
     }
-
-    func deadlinePassed() { abandon() }
 
     /// True when it was completed before anybody stopped waiting.
     var isDone: Bool {
@@ -86,6 +80,21 @@ final class PendingCall: Timed, @unchecked Sendable {
         continuation?.resume(returning: Decision(verdict: .timeout))
         return wasOpen
     }
+}
+
+/// What the timers hold of a wait. An entry stays with them until its time has come: it must not keep the call, and with it the
+/// exchange and the instance, so long.
+private final class CallAlarm: Timed {
+    var call: PendingCall?
+    let deadline: Deadline
+    var wheelSlot = -1
+
+    init(_ call: PendingCall, _ deadline: Deadline) {
+        self.call = call
+        self.deadline = deadline
+    }
+
+    func deadlinePassed() { call?.abandon() }
 }
 
 /// All open tokens of the process.
@@ -133,7 +142,8 @@ final class TokenTable: Sendable {
     func isOpen(_ token: gh_token) -> Bool {
         state.withLock { state in
             let index = Int(token & 0xFFFF_FFFF) - 1
-            return state.slots.indices.contains(index) && state.slots[index].generation == UInt32(token >> 32) && state.slots[index].call != nil
+            return state.slots.indices.contains(index) && state.slots[index].generation == UInt32(token >> 32)
+                && state.slots[index].call != nil
         }
     }
 
