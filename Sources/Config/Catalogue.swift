@@ -177,6 +177,9 @@ package enum Catalogue {
         key("/plugins/settings/*/timeout_ms", .integer(1...600_000), "For one call."),
         key("/plugins/settings/*/on_failure", policies, "When a check cannot judge."),
         key("/plugins/settings/*/on_timeout", policies, "When it does not judge in time."),
+        key(
+            "/plugins/settings/*/egress", .list(of: .string),
+            "Hosts and addresses beyond public ones that it may fetch from. Its manifest only asks."),
     ]
 
     private static let providers: [CatalogueKey] = [

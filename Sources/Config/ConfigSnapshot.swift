@@ -204,6 +204,8 @@ package struct PluginSettings: Sendable, Equatable {
     package var timeoutMilliseconds: Int?
     package var onFailure: FailurePolicy?
     package var onTimeout: FailurePolicy?
+    /// Hosts beyond public addresses that it may fetch from.
+    package var egress: [String] = []
 
     package init() {}
 }

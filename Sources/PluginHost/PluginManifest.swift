@@ -16,7 +16,7 @@ package struct PluginManifest: Sendable {
     package var runtime: String
     package var needs: [String]
     package var wants: [String]
-    /// Hosts beyond public addresses that the plugin asks to fetch from.
+    /// Hosts beyond public addresses that the plugin asks to fetch from. To ask is not to be given.
     package var egress: [String]
     package var links: [String]
     package var status: String

@@ -349,8 +349,7 @@ def expect_policy(gateway, upstream, answer, question_count):
         return
     # With nowhere else to go, the attempt that failed is the end.
     assert answer.status == 502, answer
-    if gateway.policy == "closed":
-        assert answer.error["type"] == "plugin_error" and "pending-guard.judge" in answer.error["message"]
+    assert answer.error["type"] == "plugin_error" and "pending-guard.judge" in answer.error["message"]
     assert not asked
 
 
@@ -392,6 +391,27 @@ def test_a_judge_at_a_forbidden_address_is_the_policys(strict, upstream, url):
     assert "10.1.2.3" not in answer.text and "169.254" not in answer.text
 
 
+def test_a_manifest_asks_and_the_operator_grants(tmp_path, upstream):
+    """What plugin.json asks for is not given by that alone; keys close the loopback addresses."""
+    compile_plugin(tmp_path / "pending-guard", "pending-guard", grants={"egress": ["127.0.0.1"]})
+    headers = {"authorization": "Bearer gk-0123456789abcdef0123456789abcdef"}
+    keys = [{"name": "k", "key": "gk-0123456789abcdef0123456789abcdef"}]
+    provider = {"up": {"provider": "openai", "api_key": "sk", "base_url": upstream.base}}
+    for egress, status in [([], 502), (["127.0.0.1"], 200)]:
+        base = upstream.script(compact({"allow": True}))
+        guard = {"checks": [{"id": "pending-guard.judge", "parameters": {"url": base + "/judge"}}]}
+        settings = {"pending-guard": {"on_failure": "closed"} | ({"egress": egress} if egress else {})}
+        config = {"keys": keys, "providers": provider, "guardrails": {"g": guard}, "configs": {"c": {"provider": "@up", "input_guardrails": ["g"]}}}
+        with serve(tmp_path, plugins={"settings": settings}, **config) as gateway:
+            answer = chat(gateway, headers | {"x-portkey-config": "c"})
+            assert answer.status == status, answer
+            if not egress:
+                line = gateway.wait_for_line(lambda line: line.get("message") == "a plugin's fetch was refused")
+                assert line["asks_for"] == "127.0.0.1" and line["grant"] == "plugins.settings.pending-guard.egress"
+            listed = command("plugin", "list", "--config", str(gateway.config_file))
+            assert f"egress: 127.0.0.1 asked for, {', '.join(egress) or 'nothing'} granted" in listed.stdout, listed.stdout
+
+
 def test_the_gateway_is_no_judge_of_its_own(strict, upstream):
     expect_policy(strict, upstream, judged(strict, upstream, strict.url), 0)
 
@@ -426,26 +446,6 @@ def test_a_failing_guard_may_send_the_request_elsewhere(plugins, upstream):
         answer = chat(gateway, config_header(config))
         assert answer.status == 200, answer
         assert upstream.only.json["model"] == "second"
-
-
-# MARK: Other hooks, and hooks that misbehave
-
-def behave(what, check="hook", **more):
-    return {f"behaviours.{check}": {"do": what} | more}
-
-
-def behaving(gateway, upstream, what, check="hook", **more):
-    return guarded(gateway, upstream.base, behave(what, check, **more), side="input")
-
-
-CONTINUE, DENY, ANSWER, RETRY, PENDING, FAIL = range(6)
-
-
-def test_a_hook_may_answer_in_the_upstreams_place(gateway, upstream):
-    answer = behaving(gateway, upstream, "verdict", number=ANSWER)
-    assert answer.status == 456 and answer.json == {"canned": True}
-    assert answer.header("content-type") == "application/json"
-    assert not upstream.requests
 
 
 @pytest.mark.parametrize("on", ["input", "output"])
@@ -508,6 +508,26 @@ def test_what_a_retry_asks_is_judged_anew(gateway, upstream):
     }
     answer = chat(gateway, config_header(target(upstream.base, **config)))
     assert answer.status == 446 and len(upstream.requests) == 1
+
+
+# MARK: Other hooks, and hooks that misbehave
+
+def behave(what, check="hook", **more):
+    return {f"behaviours.{check}": {"do": what} | more}
+
+
+def behaving(gateway, upstream, what, check="hook", **more):
+    return guarded(gateway, upstream.base, behave(what, check, **more), side="input")
+
+
+CONTINUE, DENY, ANSWER, RETRY, PENDING, FAIL = range(6)
+
+
+def test_a_hook_may_answer_in_the_upstreams_place(gateway, upstream):
+    answer = behaving(gateway, upstream, "verdict", number=ANSWER)
+    assert answer.status == 456 and answer.json == {"canned": True}
+    assert answer.header("content-type") == "application/json"
+    assert not upstream.requests
 
 
 def test_a_denial_may_say_when_to_come_back(gateway, upstream):

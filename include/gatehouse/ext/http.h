@@ -1,7 +1,8 @@
 /* Gatehouse plugin ABI: host extension "gh.http/1": fetches over the host's own client.
  *
  * The host's connections, proxies, CA store and egress rules apply; redirects are not followed; the answer is limited in
- * size. Manifest: "needs": ["gh.http/1"], and "grants": {"egress": […]} for addresses that are not public.
+ * size. Manifest: "needs": ["gh.http/1"]. For addresses that are not public, "grants": {"egress": […]} asks, and the
+ * operator's plugins.settings.<plugin id>.egress grants: a fetch of what is not granted ends with status 0 and the reason.
  */
 #ifndef GATEHOUSE_EXT_HTTP_H
 #define GATEHOUSE_EXT_HTTP_H
