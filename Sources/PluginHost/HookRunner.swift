@@ -47,6 +47,10 @@ package struct StreamWindow: Sendable {
     package var releasedTo: Int
     package var event: Bytes?
 }
+    /// Where the text begins in its segment's text.
+    package var offset = 0
+    /// The answer has ended, and there is no text left.
+    package var isEnd = false
 
 package enum Hook: Sendable {
     case request
@@ -215,7 +219,8 @@ enum HookCall {
         return withUnsafePointer(to: segment) { segmentPointer in
             var copy = gh_window()
             copy.struct_size = structSize(gh_window.self)
-            copy.flags = window.isLast ? UInt32(GH_WINDOW_LAST) : 0
+            copy.flags = (window.isLast ? UInt32(GH_WINDOW_LAST) : 0) | (window.isEnd ? UInt32(GH_WINDOW_END) : 0)
+            copy.offset = UInt64(window.offset)
             copy.text = exchange.view(window.text)
             copy.fresh_from = UInt64(window.freshFrom)
             copy.segment = segmentPointer

@@ -70,6 +70,8 @@ package struct CheckManifest: Sendable {
     package var streamMode: StreamMode
     package var windowBytes: Int
     package var overlapBytes: Int
+    /// One more call, without text, when the whole answer has ended.
+    package var wantsEnd = false
     /// Of its parameters; nil accepts any object.
     package var schema: Schema?
     package var schemaDocument: JSONValue?

@@ -68,6 +68,9 @@ package struct StreamHold {
     /// Taken, not yet looked at.
     private var incoming: ArraySlice<SSEEvent> = []
     private var hasEnded = false
+    /// The check wants to be told of the end, and has not been.
+    private var owesEnd: Bool
+    private var isEnding = false
     private var held: [HeldEvent] = []
     private var texts: [StreamKey: Text] = [:]
     private var order: [StreamKey] = []
@@ -79,6 +82,7 @@ package struct StreamHold {
         windowBytes = check.streamMode == .event ? 1 : max(1, check.windowBytes)
         overlapBytes = max(0, check.overlapBytes)
         kinds = check.segments
+        owesEnd = check.wantsEnd
     }
 
     package var isEmpty: Bool { held.isEmpty && incoming.isEmpty }
@@ -136,11 +140,23 @@ package struct StreamHold {
                 look(at: event)
             } else if hasEnded {
                 hasEnded = false
+                isEnding = true
                 finish { _ in true }
+            } else if isEnding, owesEnd, let end = endWindow() {
+                owesEnd = false
+                return end
             } else {
                 return nil
             }
         }
+    }
+
+    private func endWindow() -> (key: StreamKey, window: StreamWindow)? {
+        guard let key = order.last, let text = texts[key] else { return nil }
+        let window = StreamWindow(
+            segment: text.segment, text: .empty, freshFrom: 0, isLast: true, releasedTo: 0, offset: text.end,
+            isEnd: true)
+        return (key, window)
     }
 
     private func dueWindow() -> (key: StreamKey, window: StreamWindow)? {
@@ -154,7 +170,7 @@ package struct StreamHold {
             let window = StreamWindow(
                 segment: text.segment, text: whole, freshFrom: text.seen - text.base, isLast: isLast,
                 releasedTo: UTF8Check.boundary(whole.buffer, at: max(0, whole.count - kept)),
-                event: mode == .event ? newest?.data : nil)
+                event: mode == .event ? newest?.data : nil, offset: text.base)
             return (key, window)
         }
         return nil

@@ -405,3 +405,13 @@ import Wire
         #expect(await loop.run(.stream(window("text")), on: bench.exchange()).releasedTo == Int.max)
     }
 }
+    @Test func aWindowSaysWhereItIs() async throws {
+        let bench = try Bench.doing("windows", "stream")
+        var last = window("", isLast: true)
+        last.offset = 1 << 40
+        last.isEnd = true
+        _ = await loop.run(.stream(last), on: bench.exchange())
+        #expect(bench.recorder.lines.first?.fields[1] == "numbers=0 0 3 0")
+        #expect(bench.probe.results(3)[2] == 1 << 40)
+    }
+

@@ -281,6 +281,7 @@ static gh_verdict windows(instance *self, const gh_window *window, gh_decision *
   self->host->log(self->host, GH_LOG_INFO, str("window"), fields, 3);
   note(self, P_RESULTS, window->segment->text.ptr == NULL);
   note(self, P_RESULTS + 1, window->segment->kind);
+  note(self, P_RESULTS + 2, (int64_t)window->offset);
   return GH_CONTINUE;
 }
 
