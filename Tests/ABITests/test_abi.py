@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import time
+from random import Random
 
 import pytest
 
@@ -115,6 +116,20 @@ def test_cuts_of_the_transport_do_not_matter(gateway, upstream):
     bodies = {streamed(gateway, base, redact()).body for _ in range(7)}
     assert len(bodies) == 1
     assert said(parse_events(bodies.pop())) == CLEAN
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_cuts_are_redacted_alike(gateway, upstream, seed):
+    """Words that straddle windows and events, the bytes cut anywhere."""
+    random = Random(seed)
+    parts = [random.choice([SECRET, "ada@example.org", "é漢😀", "not@all", "x" * random.randrange(60), " "]) for _ in range(30)]
+    text = " ".join(parts)
+    whole = guarded(gateway, upstream.script(u.says(text)), redact()).json["choices"][0]["message"]["content"]
+    assert SECRET not in whole and "ada@" not in whole
+    cuts = sorted(random.sample(range(1, len(text)), random.randrange(1, min(40, len(text) - 1))))
+    pieces = [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)])]
+    base = upstream.script(u.streams(u.chat_frames(*pieces), split=random.randrange(0, 200)))
+    assert said(streamed(gateway, base, redact()).events) == whole
 
 
 def test_reasoning_and_tool_arguments_are_redacted(gateway, upstream):
@@ -327,6 +342,55 @@ def test_a_client_that_leaves_ends_the_question(gateway, upstream):
     assert question.abandoned.wait(10), "the fetch went on without its exchange"
     assert chat(gateway, config_header(target(upstream.base))).status == 200
     assert len(upstream.requests) == 2
+
+
+# The judge and streamed answers.
+
+SENTENCE = "One sentence of more than sixteen bytes. "
+
+
+def judged_stream(gateway, upstream, judge_base, *words, split=0):
+    base = upstream.script(u.streams(u.chat_frames(*words), split=split))
+    return streamed(gateway, base, judge(judge_base + "/judge"))
+
+
+@pytest.mark.parametrize("split", [0, 1, 40, 5000])
+def test_each_window_waits_for_the_judge(gateway, upstream, split):
+    base = upstream.script(compact({"allow": True}))
+    words = [SENTENCE, "short", " and ", "é漢😀", SENTENCE]
+    answer = judged_stream(gateway, upstream, base, *words, split=split)
+    assert said(answer.events) == "".join(words) and answer.events[-1].is_done
+    questions = [request.body.decode() for request in upstream.at(base)]
+    assert "".join(questions) == "".join(words) and len(questions) >= 2
+
+
+def test_what_the_judge_has_not_let_go_stays(gateway, upstream):
+    base = upstream.script(compact({"allow": True}), compact({"allow": False}))
+    answer = judged_stream(gateway, upstream, base, SENTENCE, "That is what nobody may read.", " More.")
+    assert said(answer.events[:-1]) == SENTENCE
+    assert answer.events[-1].json["error"]["code"] == "judged" and "nobody may" not in answer.text
+
+
+def test_a_judge_that_is_late_at_the_end_of_a_stream(plugins, upstream):
+    """The stream has ended; the last window is still held."""
+    settings = {"pending-guard": {"timeout_ms": 300, "on_failure": "closed", "on_timeout": "closed"}}
+    with serve(plugins, plugins={"settings": settings}) as gateway:
+        answer = judged_stream(gateway, upstream, upstream.script(u.hangs), "short")
+        assert said(answer.events[:-1]) == "" and answer.events[-1].json["error"]["code"] == "guardrail_failed"
+        assert not any(event.is_done for event in answer.events)
+
+
+def test_a_client_that_leaves_a_judged_stream(gateway, upstream):
+    judge_base = upstream.script(u.hangs)
+    base = upstream.script(u.streams(u.chat_frames(SENTENCE, SENTENCE), end="open"))
+    with Connection(gateway) as connection:
+        body = json.dumps({"model": "m", "messages": HELLO, "stream": True}).encode()
+        config = config_header(target(base, output_guardrails=[judge(judge_base + "/judge")]))
+        connection.send_request("POST", "/v1/chat/completions", config, body)
+        question, = upstream.wait(1, judge_base)
+    assert question.abandoned.wait(10), "the fetch went on without its exchange"
+    assert upstream.at(base)[0].abandoned.wait(10), "the stream went on without its client"
+    assert len(upstream.at(judge_base)) == 1
 
 
 # What a judge that cannot judge does, under each policy.
