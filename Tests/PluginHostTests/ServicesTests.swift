@@ -218,8 +218,15 @@ import Testing
             let (compiled, lines) = compile(schema)
             #expect(compiled == nil, "\(schema)")
             #expect(lines.count == 1, "\(schema)")
-            #expect(lines.first?.contains("the schema is not valid: ") == true)
         }
+    }
+
+    @Test func eachReasonIsTold() throws {
+        let (compiled, lines) = compile(#"{"type":"strin","properties":{"a":{"minLength":-1},"b":{"pattern":"("}}}"#)
+        #expect(compiled == nil)
+        #expect(lines.count == 3)
+        #expect(lines.contains { $0.hasPrefix("/type") })
+        #expect(lines.contains { $0.hasPrefix("/properties/a/minLength") })
     }
 
     @Test func freeingNothingIsNothing() { table.free_schema?(nil) }

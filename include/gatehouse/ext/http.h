@@ -26,7 +26,9 @@ typedef struct gh_http {
   uint32_t struct_size;
   uint32_t reserved;
   /* [any] Starts a fetch. exchange NULL: none of an exchange (key sets, token refresh). done runs exactly once, on a
-   * thread of the host's, never inside fetch(); the answer's views live until it returns. 0: refused, done will not run. */
+   * thread of the host's, never inside fetch() on its thread, but maybe on another one before fetch() has returned its
+   * token; the answer's views live until it returns. The instance is not destroyed before. 0: refused, done will not
+   * run. */
   gh_token (*fetch)(const gh_host *, gh_exchange *, const gh_http_request *,
                     void (*done)(void *user, const gh_http_in *), void *user);
   /* [any] done runs soon, with status 0, unless it already has. */
