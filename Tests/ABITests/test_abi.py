@@ -17,10 +17,10 @@ from gateway import Gateway, command, plugin_directory, until
 SECRET = "tiptop-secret"
 
 
-def serve(directory, /, **more):
+def serve(directory, /, *, may_stall=False, **more):
     """A gateway with the plugins of this directory beside the staged ones."""
     settings = {"directories": [plugin_directory(), str(directory)]} | more.pop("plugins", {})
-    return Gateway({"plugins": settings} | more)
+    return Gateway({"plugins": settings} | more, may_stall=may_stall)
 
 
 @pytest.fixture(scope="module")
@@ -636,6 +636,16 @@ def test_changes_that_cannot_be_applied_are_a_failure(gateway, upstream):
     guard = behave("script", text="json|/nowhere/deep|1") | {"deny": True}
     answer = guarded(gateway, upstream.base, guard, side="input")
     assert answer.status == 502 and answer.error["type"] == "plugin_error" and not upstream.requests
+
+
+def test_a_hook_that_stalls_its_loop_is_noticed(plugins, upstream):
+    """Every other test fails when that happens in its gateway."""
+    with serve(plugins, may_stall=True) as gateway:
+        assert behaving(gateway, upstream, "spin", number=20).status == 200
+        line = gateway.wait_for_line(lambda line: line.get("message") == "a hook stalled its event loop")
+        assert line["check"] == "behaviours.hook" and 20 <= int(line["ms"]) < 1000
+        assert gateway.stop() == 0
+        assert line["clock"] == "wall" or gateway.stalls() == [line]
 
 
 def test_a_hook_that_never_returns_holds_nobody_up(plugins, upstream):
