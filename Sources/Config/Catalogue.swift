@@ -117,6 +117,9 @@ package enum Catalogue {
             "/limits/request_deadline_ms", \.limits.requestDeadlineMilliseconds, 100...86_400_000,
             "The whole exchange, with all attempts and the streamed answer."),
         integer(
+            "/limits/max_guard_retries", \.limits.guardRetries, 0...10,
+            "Further attempts that plugins may ask for in one request."),
+        integer(
             "/limits/plan_cache_entries", \.limits.planCacheEntries, 0...1_000_000,
             "Parsed request configs that are kept."),
         integer(
@@ -174,6 +177,9 @@ package enum Catalogue {
         key("/plugins/settings/*/timeout_ms", .integer(1...600_000), "For one call."),
         key("/plugins/settings/*/on_failure", policies, "When a check cannot judge."),
         key("/plugins/settings/*/on_timeout", policies, "When it does not judge in time."),
+        key(
+            "/plugins/settings/*/egress", .list(of: .string),
+            "Hosts and addresses beyond public ones that it may fetch from. Its manifest only asks."),
     ]
 
     private static let providers: [CatalogueKey] = [

@@ -121,6 +121,7 @@ package struct Limits: Sendable, Equatable {
     /// The most that an upstream body may grow when it is decompressed.
     package var decompressionRatio = 100
     package var requestDeadlineMilliseconds = 600_000
+    package var guardRetries = 3
     package var planCacheEntries = 1_024
     package var shutdownGraceMilliseconds = 30_000
 
@@ -203,6 +204,8 @@ package struct PluginSettings: Sendable, Equatable {
     package var timeoutMilliseconds: Int?
     package var onFailure: FailurePolicy?
     package var onTimeout: FailurePolicy?
+    /// Hosts beyond public addresses that it may fetch from.
+    package var egress: [String] = []
 
     package init() {}
 }

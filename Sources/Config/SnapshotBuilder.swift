@@ -139,6 +139,7 @@ final class SnapshotBuilder {
             settings.timeoutMilliseconds = member.value["timeout_ms"]?.int
             settings.onFailure = policy(member.value["on_failure"])
             settings.onTimeout = policy(member.value["on_timeout"])
+            settings.egress = member.value["egress"]?.array?.compactMap(\.string) ?? []
             draft.plugins.settings[member.key] = settings
         }
     }

@@ -16,6 +16,8 @@ final class Answer {
     var error: GatewayError?
     /// The failure had no answer from the upstream at all.
     var failure: UpstreamFailureKind?
+    /// Of a guard that could not judge: the router goes on where it has another target.
+    var movesOn = false
     /// A canonical success: response hooks, cache and accounting apply.
     var isCanonical = false
 

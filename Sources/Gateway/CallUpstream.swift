@@ -341,6 +341,10 @@ extension Worker {
             switch decision.verdict {
             case .proceed: continue
             case .retry(let wanted):
+                do throws(GatewayError) { try keepRequest(of: hookExchange, exchange) } catch {
+                    logger.warning("\(error.message)", metadata: ["check": "\(use.id)", "trace_id": "\(exchange.traceID)"])
+                    continue
+                }
                 outcome.verdict = .retry(target: wanted)
                 return
             case .answer(let plugin):

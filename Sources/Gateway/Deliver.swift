@@ -3,6 +3,7 @@
 import Config
 import Core
 import HTTPServer
+import Logging
 import PluginHost
 import Telemetry
 import Upstream
@@ -33,7 +34,9 @@ extension Worker {
 
     /// The client asked for a stream and the answer is whole: out of the cache, or from a provider that does not stream.
     private func replay(_ answer: Answer, _ exchange: Exchange, _ target: Target) async {
-        guard let events = StreamReplay.events(of: answer.body, exchange.endpoint, includeUsage: exchange.fields?.includesUsage ?? false)
+        guard
+            let events = StreamReplay.events(
+                of: answer.body, exchange.endpoint, includeUsage: exchange.fields?.includesUsage ?? false)
         else {
             return write(answer, exchange)
         }
@@ -79,10 +82,14 @@ extension Worker {
 
     // MARK: Event streams
 
-    private func beginEvents(status: Int, headers: [(name: String, value: String)], _ exchange: Exchange, _ target: Target) {
+    private func beginEvents(
+        status: Int, headers: [(name: String, value: String)], _ exchange: Exchange, _ target: Target
+    ) {
         var headers = headers
         headers.append(("content-type", "text/event-stream; charset=utf-8"))
-        if !headers.contains(where: { $0.name.equalsIgnoringCase("cache-control") }) { headers.append(("cache-control", "no-cache")) }
+        if !headers.contains(where: { $0.name.equalsIgnoringCase("cache-control") }) {
+            headers.append(("cache-control", "no-cache"))
+        }
         headers.append(("x-accel-buffering", "no"))
         addGatewayHeaders(&headers, exchange)
         let softFailure = exchange.guardResults.before.contains { !$0.passed }
@@ -92,23 +99,50 @@ extension Worker {
     }
 
     private func deliver(_ stream: OpenStream, _ exchange: Exchange, _ target: Target, _ plan: Plan) async {
-        let guards = streamGuards(plan.mandatoryAfter + target.after, exchange)
-        let assembler = target.cache != nil || guards.contains(where: \.needsWhole) ? StreamAssembler(endpoint: exchange.endpoint) : nil
+        let stages = plan.mandatoryAfter + target.after
+        let aside = stages.filter(\.isAsync)
+        let guards = streamGuards(stages, exchange)
         var relay = StreamRelay(
-            endpoint: exchange.endpoint, assembler: assembler,
+            endpoint: exchange.endpoint, assembles: target.cache != nil || !aside.isEmpty,
+            limit: exchange.snapshot.config.limits.upstreamBodyBytes,
             writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off })
+        let isWhole = await relayEvents(stream, guards, exchange, target, &relay)
+        guard let sent = relay.assembled() else {
+            if !aside.isEmpty {
+                logger.warning(
+                    "a stream could not be put together for its async guards",
+                    metadata: ["trace_id": "\(exchange.traceID)"])
+            }
+            return
+        }
+        // They judge what went out, also of a stream that broke off.
+        let view = BodyView(body: sent, endpoint: exchange.endpoint, isRequest: false)
+        for stage in aside { setAside(stage, .after, streamFacts(exchange, target, view), exchange) }
+        guard isWhole, relay.isComplete else { return }
+        let answer = Answer(
+            status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: sent)
+        answer.isCanonical = true
+        storeInCache(answer, exchange, target)
+    }
+
+    /// False when the stream ended before its upstream did, or in an error.
+    private func relayEvents(
+        _ stream: OpenStream, _ guards: [StreamGuard], _ exchange: Exchange, _ target: Target,
+        _ relay: inout StreamRelay
+    ) async -> Bool {
         beginEvents(status: stream.status, headers: Self.relayed(stream.headers), exchange, target)
         var output = BytesBuilder()
         writeResults(exchange.guardResults, .before, exchange, target, into: &output)
         let started = MonotonicClock.now()
         let gaps = telemetry.gapCell(target.slug)
-        do throws(UpstreamFailure) {
+        defer { exchange.record.upstreamDuration += MonotonicClock.now() - started }
+        do {
             while let batch = try await stream.next() {
                 for event in batch.events { relay.note(event, exchange) }
                 if relay.writesRaw {
                     relay.appendRaw(batch, into: &output)
-                } else if let refusal = await pass(batch.events, guards, exchange, target, &relay, into: &output) {
-                    return refuse(refusal, stream, exchange, &output)
+                } else {
+                    try await pass(batch.events, guards[...], exchange, target, &relay, into: &output)
                 }
                 if output.count > 0 {
                     exchange.client.write(output.finish())
@@ -118,27 +152,26 @@ extension Worker {
                 }
                 if exchange.isClientGone { throw UpstreamFailure(.cancelled, "the client left") }
             }
-            if let refusal = await finish(guards, exchange, target, &relay, into: &output) {
-                return refuse(refusal, stream, exchange, &output)
-            }
+            try await finish(guards, exchange, target, &relay, into: &output)
+        } catch let refusal as GatewayError {
+            refuse(refusal, stream, exchange, &output)
+            return false
         } catch {
-            exchange.record.upstreamDuration += MonotonicClock.now() - started
-            return breakOff(error, stream, exchange, target, &output)
+            breakOff(
+                error as? UpstreamFailure ?? UpstreamFailure(.internalError, "\(error)"), stream, exchange, target,
+                &output)
+            return false
         }
-        exchange.record.upstreamDuration += MonotonicClock.now() - started
         relay.end(into: &output)
         exchange.client.write(output.finish())
         exchange.client.end()
-        if var assembler = relay.assembler, let whole = assembler.finish(), relay.isComplete {
-            let answer = Answer(status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: whole)
-            answer.isCanonical = true
-            storeInCache(answer, exchange, target)
-        }
+        return true
     }
 
     /// The upstream broke in mid-stream: one error event in the client's format, then a clean end.
     private func breakOff(
-        _ failure: UpstreamFailure, _ stream: OpenStream, _ exchange: Exchange, _ target: Target, _ output: inout BytesBuilder
+        _ failure: UpstreamFailure, _ stream: OpenStream, _ exchange: Exchange, _ target: Target,
+        _ output: inout BytesBuilder
     ) {
         stream.source.cancel()
         guard !exchange.isClientGone else {
@@ -148,7 +181,8 @@ extension Worker {
         }
         let isTimeout = failure.kind == .timeout
         let error = GatewayError(
-            isTimeout ? .timeout : .upstreamUnreachable, status: isTimeout ? 408 : 502, "\(target.slug) error: \(failure.message)",
+            isTimeout ? .timeout : .upstreamUnreachable, status: isTimeout ? 408 : 502,
+            "\(target.slug) error: \(failure.message)",
             type: isTimeout ? "timeout_error" : "upstream_error")
         exchange.record.errorKind = error.kind
         ErrorShape.event(error, for: exchange.endpoint, requestID: exchange.traceID).write(into: &output)
@@ -156,9 +190,15 @@ extension Worker {
         exchange.client.end()
     }
 
-    /// A guard refused in mid-stream.
-    private func refuse(_ error: GatewayError, _ stream: OpenStream, _ exchange: Exchange, _ output: inout BytesBuilder) {
+    /// A guard refused in mid-stream, or the client left while it judged.
+    private func refuse(_ error: GatewayError, _ stream: OpenStream, _ exchange: Exchange, _ output: inout BytesBuilder)
+    {
         stream.source.cancel()
+        guard !exchange.isClientGone else {
+            exchange.record.errorKind = .clientTimeout
+            exchange.record.isAborted = true
+            return
+        }
         exchange.record.errorKind = error.kind
         ErrorShape.event(error, for: exchange.endpoint, requestID: exchange.traceID).write(into: &output)
         exchange.client.write(output.finish())
@@ -172,13 +212,16 @@ extension Worker {
     }
 
     private func writeResults(
-        _ results: GuardResults, _ part: GuardResults.Part, _ exchange: Exchange, _ target: Target, into output: inout BytesBuilder
+        _ results: GuardResults, _ part: GuardResults.Part, _ exchange: Exchange, _ target: Target,
+        into output: inout BytesBuilder
     ) {
         resultEvent(results, part, exchange, target)?.write(into: &output)
     }
 
     /// Non-strict clients get what the guards found as an event of its own.
-    private func resultEvent(_ results: GuardResults, _ part: GuardResults.Part, _ exchange: Exchange, _ target: Target) -> SSEEvent? {
+    private func resultEvent(_ results: GuardResults, _ part: GuardResults.Part, _ exchange: Exchange, _ target: Target)
+        -> SSEEvent?
+    {
         let list = part == .before ? results.before : results.after
         guard !list.isEmpty, !isStrict(exchange, target) else { return nil }
         let json = Array("{\"hook_results\":".utf8) + results.json(part) + Array("}".utf8)
@@ -195,7 +238,9 @@ extension Worker {
 /// What is kept about a stream while it is relayed.
 struct StreamRelay {
     private let endpoint: Endpoint
-    var assembler: StreamAssembler?
+    /// Puts together what leaves, as long as that is no more than a whole answer may have.
+    private var assembler: StreamAssembler?
+    private var room: Int
     let writesRaw: Bool
     /// The end event, while it waits for what the guards have to say.
     var heldEnd: SSEEvent?
@@ -207,23 +252,35 @@ struct StreamRelay {
     private var lastArrival: Int64 = 0
     private var arrival: Int64 = 0
 
-    init(endpoint: Endpoint, assembler: StreamAssembler?, writesRaw: Bool) {
+    init(endpoint: Endpoint, assembles: Bool, limit: Int, writesRaw: Bool) {
         self.endpoint = endpoint
-        self.assembler = assembler
+        assembler = assembles ? StreamAssembler(endpoint: endpoint) : nil
+        room = limit
         self.writesRaw = writesRaw
     }
+
+    private mutating func assemble(_ event: SSEEvent) {
+        room -= event.data.count
+        if room < 0 { assembler = nil }
+        assembler?.take(event)
+    }
+
+    /// The answer that has left; nil when nobody wanted it put together, or there is none.
+    mutating func assembled() -> Bytes? { assembler?.finish() }
 
     /// All of the stream has come, its end included.
     var isComplete: Bool { sawEnd }
 
     mutating func note(_ event: SSEEvent, _ exchange: Exchange) {
-        if writesRaw { assembler?.take(event) }
+        if writesRaw { assemble(event) }
         if event.isDone {
             sawEnd = true
             return
         }
         if endpoint == .messages, event.name == "message_stop" { sawEnd = true }
-        if event.data.contains("\"usage\"") || event.data.contains("finish_reason\":\"") || event.data.contains("stop_reason\":\"") {
+        if event.data.contains("\"usage\"") || event.data.contains("finish_reason\":\"")
+            || event.data.contains("stop_reason\":\"")
+        {
             exchange.note(AnswerFacts(reading: event.data))
         }
     }
@@ -287,7 +344,7 @@ struct StreamRelay {
 
     /// Writes an event that the guards have let go.
     mutating func write(_ event: SSEEvent, into output: inout BytesBuilder) {
-        assembler?.take(event)
+        assemble(event)
         event.write(into: &output)
     }
 
@@ -309,6 +366,8 @@ struct StreamRelay {
 
 extension Bytes {
     func contains(_ text: StaticString) -> Bool {
-        withExtendedLifetime(self) { bytesContain(buffer, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)) }
+        withExtendedLifetime(self) {
+            bytesContain(buffer, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        }
     }
 }

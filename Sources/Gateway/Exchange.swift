@@ -28,8 +28,12 @@ final class Exchange {
     var clientCredential: String?
     var metadata: [(key: String, value: String)] = []
     var fields: RequestFields?
-    /// The client's body, as the mandatory guards left it.
+    /// The client's body, as the mandatory guards left it; or what a hook made of it for this attempt.
     var body: Bytes = .empty
+    /// The client's, while the attempt has another.
+    var clientBody: Bytes?
+    /// What a hook wants the next attempt to ask.
+    var nextBody: Bytes?
     /// Still arriving: multipart and binary.
     var upload: UploadBody?
     /// Why it stopped arriving.
@@ -44,6 +48,8 @@ final class Exchange {
     /// What ran, for hook_results.
     var guardResults = GuardResults()
     var guardMemory = GuardMemory()
+    /// What guards judge when the answer has gone out.
+    var aside: [AsideJob] = []
     /// Headers that guards set on the answer.
     var headerChanges: [(name: String, value: String?)] = []
     var attributes: [(key: String, value: String)] = []
@@ -117,6 +123,8 @@ final class Exchange {
         providerExchange = nil
         streamFacts = nil
         cacheKey = nil
+        record.errorKind = nil
+        record.deniedBy = nil
         // The mandatory guards' results stay, those of the last target go.
         guardResults.before.removeAll { result in !(plan?.mandatoryBefore.contains { $0 === result.stage } ?? false) }
         guardResults.after = []

@@ -31,11 +31,12 @@ package final class GatewaySnapshot: Sendable {
             allowsLoopback: config.keys.isEmpty && !config.listen.allowPublicWithoutKeys, ownPorts: ports)
     }
 
-    /// What a plugin may fetch from: public addresses, what the operator allows, and what its manifest asked for.
+    /// What a plugin may fetch from: public addresses, and what the operator allows to all or grants to this plugin.
     func fetchPolicy(for request: PluginFetch) -> AddressPolicy {
-        guard !request.grantedEgress.isEmpty else { return addressPolicy }
+        let granted = config.plugins.settings[request.pluginID]?.egress ?? []
+        guard !granted.isEmpty else { return addressPolicy }
         var policy = addressPolicy
-        policy.rules += request.grantedEgress.compactMap { try? HostRule(parsing: $0) }
+        policy.rules += granted.compactMap { try? HostRule(parsing: $0) }
         return policy
     }
 }
@@ -47,6 +48,13 @@ extension GatewaySnapshot {
         for (index, text) in config.network.allowHosts.enumerated() {
             do throws(AddressRefusal) { _ = try HostRule(parsing: text) } catch {
                 problems.append("/network/allow_hosts/\(index): \(error.message)")
+            }
+        }
+        for (id, settings) in config.plugins.settings.sorted(by: { $0.key < $1.key }) {
+            for (index, text) in settings.egress.enumerated() {
+                do throws(AddressRefusal) { _ = try HostRule(parsing: text) } catch {
+                    problems.append("/plugins/settings/\(id)/egress/\(index): \(error.message)")
+                }
             }
         }
         problems += guardProblems()
@@ -63,7 +71,9 @@ extension GatewaySnapshot {
             }
             inputs.append((named.root.pointerText, wanted))
         }
-        if config.defaults.config != nil || config.defaults.provider != nil || !config.defaults.inputGuards.isEmpty || !config.defaults.outputGuards.isEmpty {
+        if config.defaults.config != nil || config.defaults.provider != nil || !config.defaults.inputGuards.isEmpty
+            || !config.defaults.outputGuards.isEmpty
+        {
             inputs.append(("/defaults", PlanInputs()))
         }
         for name in config.providers.keys.sorted() {
@@ -73,9 +83,15 @@ extension GatewaySnapshot {
         }
         for (place, inputs) in inputs {
             do throws(GatewayError) {
-                plans.keep(try PlanBuilder(self, allowInline: config.allowInline, keyConfig: nil).plan(for: inputs), for: inputs)
+                plans.keep(
+                    try PlanBuilder(self, allowInline: config.allowInline, keyConfig: nil).plan(for: inputs),
+                    for: inputs)
             } catch {
-                if place == "/defaults", config.defaults.config == nil, config.defaults.provider == nil, error.kind == .invalidRequest { continue }
+                if place == "/defaults", config.defaults.config == nil, config.defaults.provider == nil,
+                    error.kind == .invalidRequest
+                {
+                    continue
+                }
                 problems.append(([place + ": " + error.message] + error.errors).joined(separator: "\n  "))
             }
         }
@@ -84,7 +100,10 @@ extension GatewaySnapshot {
 
     /// Guards outside of the configs, used by one or not.
     private func guardProblems() -> [String] {
-        var places = [("/defaults/input_guardrails", config.defaults.inputGuards), ("/defaults/output_guardrails", config.defaults.outputGuards)]
+        var places = [
+            ("/defaults/input_guardrails", config.defaults.inputGuards),
+            ("/defaults/output_guardrails", config.defaults.outputGuards),
+        ]
         places += config.guardrails.sorted { $0.key < $1.key }.map { name, group in
             // Without a type it gets one from the list that names it.
             var typed = group
@@ -133,12 +152,16 @@ final class AddressCheck: ConnectPolicy, Sendable {
         case AF_INET:
             parsed = UnsafeRawPointer(address).withMemoryRebound(to: sockaddr_in.self, capacity: 1) { inet in
                 var copy = inet.pointee.sin_addr
-                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map { ($0, UInt16(bigEndian: inet.pointee.sin_port)) }
+                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map {
+                    ($0, UInt16(bigEndian: inet.pointee.sin_port))
+                }
             }
         case AF_INET6:
             parsed = UnsafeRawPointer(address).withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { inet in
                 var copy = inet.pointee.sin6_addr
-                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map { ($0, UInt16(bigEndian: inet.pointee.sin6_port)) }
+                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map {
+                    ($0, UInt16(bigEndian: inet.pointee.sin6_port))
+                }
             }
         default: parsed = nil
         }

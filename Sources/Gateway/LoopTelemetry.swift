@@ -18,6 +18,8 @@ final class LoopTelemetry {
     func connectionClosed() { metrics.connectionClosed() }
     func started() { metrics.exchangeStarted() }
     func finished(_ record: ExchangeRecord) { metrics.exchangeFinished(record) }
+    /// A guard whose exchange has been counted.
+    func judged(_ check: CheckRecord) { metrics.checkRan(check) }
     func loopStalled() { metrics.loopStalled() }
 
     /// Where the gaps between the pieces of one provider's streams go.

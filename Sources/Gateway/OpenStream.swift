@@ -166,7 +166,7 @@ extension Worker {
         return .stream(stream)
     }
 
-    fileprivate static func isJSON(_ data: Bytes) -> Bool {
+    static func isJSON(_ data: Bytes) -> Bool {
         withExtendedLifetime(data) {
             var reader = JSONReader(data.buffer)
             return (try? reader.skipValue()) != nil && (try? reader.finish()) != nil

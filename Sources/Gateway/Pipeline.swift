@@ -44,6 +44,8 @@ extension Worker {
         }
         // 9. For refused exchanges, too.
         record(exchange)
+        if !exchange.aside.isEmpty { await judgeAside(exchange) }
+        finishHooks(exchange)
     }
 
     private func admit(_ exchange: Exchange) {
@@ -51,7 +53,7 @@ extension Worker {
     }
 
     /// Step 6. The answer when a mandatory guard ends the exchange.
-    private func guardRequest(_ exchange: Exchange, _ plan: Plan) async throws(GatewayError) -> Answer? {
+    func guardRequest(_ exchange: Exchange, _ plan: Plan) async throws(GatewayError) -> Answer? {
         guard !plan.mandatoryBefore.isEmpty || !plan.mandatoryAfter.isEmpty else { return nil }
         try refuseUnscannable(exchange, plan)
         guard exchange.endpoint.hasSegmentTable else { return nil }
@@ -71,7 +73,9 @@ extension Worker {
 
     /// Step 7: attempts, until the router is content or has nothing left.
     private func attempt(_ exchange: Exchange, _ plan: Plan) async throws(GatewayError) {
-        var router = Router(plan.route, breakers: services.breakers, sticky: services.sticky)
+        var router = Router(
+            plan.route, breakers: services.breakers, sticky: services.sticky,
+            maximumExtraAttempts: exchange.snapshot.config.limits.guardRetries)
         let lookup = routingLookup(exchange)
         var action = try routing { () throws(RoutingError) in try router.start(lookup: lookup, random: &random, now: MonotonicClock.now()) }
         while case .attempt(let next) = action {
@@ -79,12 +83,13 @@ extension Worker {
             try exchange.checkClient()
             let target = plan.targets[next.target]
             exchange.begin(next, target)
+            if let refusal = try await takeRequest(exchange, plan) { return write(refusal, exchange) }
             var result = await attempt(exchange, target, next)
             try exchange.checkClient()
             var outcome = outcome(of: result)
             // What the client would get is what the router judges.
             if outcome.status == 200, exchange.guardResults.hasSoftFailure { outcome.status = 246 }
-            if outcome.verdict == nil, isFailure(result) {
+            if outcome.verdict == nil || outcome.verdict == .moveOn, isFailure(result) {
                 let isFinal = exchange.deadline.hasPassed() || exchange.upload?.isSpent == true || router.isLast(after: outcome, now: MonotonicClock.now())
                 await runErrorHooks(exchange, target, next, &result, &outcome, isFinal: isFinal)
             }
@@ -138,6 +143,7 @@ extension Worker {
             case nil: break
             }
             outcome.retryAfter = retryAfter(answer.headers)
+            if answer.movesOn { outcome.verdict = .moveOn }
             return outcome
         case .retry(_, let target): return AttemptOutcome(status: 446, verdict: .retry(target: target))
         case .stream, .relay: return AttemptOutcome(status: result.status)

@@ -1,6 +1,7 @@
 // PluginFetching: gh.http/1 over the gateway's own upstream client: checked addresses, bounded answers, a deadline.
 
 import Core
+import Logging
 import NIOCore
 import PluginHost
 import Synchronization
@@ -18,7 +19,9 @@ final class PluginFetching: PluginFetcher {
     func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
         let workers = workers.withLock { $0 }
         // A plugin that fetches from inside a hook is on a loop already: that one serves it without a hop.
-        let worker = workers.first { $0.loop.inEventLoop } ?? workers[next.wrappingAdd(1, ordering: .relaxed).oldValue % max(workers.count, 1)]
+        let worker =
+            workers.first { $0.loop.inEventLoop }
+            ?? workers[next.wrappingAdd(1, ordering: .relaxed).oldValue % max(workers.count, 1)]
         let job = FetchJob(request, done)
         // Not at once, even on this loop: done must never run inside fetch().
         worker.loop.execute { worker.run(job) }
@@ -45,28 +48,48 @@ final class FetchJob: @unchecked Sendable {
         transfer?.cancel()
     }
 
-    fileprivate func perform(_ client: UpstreamClient, _ policy: AddressPolicy) async {
-        done(await answer(client, policy))
+    fileprivate func perform(_ client: UpstreamClient, _ policy: AddressPolicy, _ logger: Logger) async {
+        done(await answer(client, policy, logger))
     }
 
-    private func answer(_ client: UpstreamClient, _ policy: AddressPolicy) async -> PluginFetchAnswer {
-        func failed(_ reason: String) -> PluginFetchAnswer { PluginFetchAnswer(status: 0, headers: [], body: .empty, error: reason) }
+    private func answer(_ client: UpstreamClient, _ policy: AddressPolicy, _ logger: Logger) async -> PluginFetchAnswer
+    {
+        /// The plugin and the log learn what was refused, and how it could be granted.
+        func refused(_ reason: String, _ detail: String?) -> PluginFetchAnswer {
+            let asked = request.askedEgress.isEmpty ? "nothing" : request.askedEgress.joined(separator: ", ")
+            logger.warning(
+                "a plugin's fetch was refused",
+                metadata: [
+                    "plugin": "\(request.plugin)", "reason": "\(reason)", "detail": "\(detail ?? "")",
+                    "asks_for": "\(asked)", "grant": "plugins.settings.\(request.pluginID).egress",
+                ])
+            return failed(
+                "\(reason); plugins.settings.\(request.pluginID).egress lists what this plugin may fetch from beside public addresses"
+            )
+        }
+        func failed(_ reason: String) -> PluginFetchAnswer {
+            PluginFetchAnswer(status: 0, headers: [], body: .empty, error: reason)
+        }
         if isCancelled { return failed("cancelled") }
         let url: CheckedURL
-        do throws(AddressRefusal) { url = try policy.checkURL(request.url) } catch { return failed(error.message) }
+        do throws(AddressRefusal) { url = try policy.checkURL(request.url) } catch {
+            return refused(error.message, error.detail)
+        }
         do throws(UpstreamFailure) {
             let transfer = try client.send(
                 UpstreamRequest(
                     method: request.method, url: url.text, headers: request.headers,
-                    body: request.body.isEmpty ? .none : .bytes(request.body), policy: AddressCheck(policy, host: url.host),
+                    body: request.body.isEmpty ? .none : .bytes(request.body),
+                    policy: AddressCheck(policy, host: url.host),
                     answerLimit: PluginFetching.limit()))
             self.transfer = transfer
             let head = try await transfer.head(by: request.deadline, timeoutMessage: "no answer in time")
-            let body = try await transfer.body(limit: PluginFetching.limit(), by: request.deadline, timeoutMessage: "no answer in time")
+            let body = try await transfer.body(
+                limit: PluginFetching.limit(), by: request.deadline, timeoutMessage: "no answer in time")
             return PluginFetchAnswer(status: head.status, headers: head.headers, body: body)
         } catch {
             transfer?.cancel()
-            return failed(error.message)
+            return error.kind == .refusedAddress ? refused(error.message, error.detail) : failed(error.message)
         }
     }
 }
@@ -82,6 +105,6 @@ extension Worker {
     }
 
     private func perform(_ job: FetchJob, _ client: UpstreamClient, _ snapshot: GatewaySnapshot) async {
-        await job.perform(client, snapshot.fetchPolicy(for: job.request))
+        await job.perform(client, snapshot.fetchPolicy(for: job.request), logger)
     }
 }

@@ -29,7 +29,12 @@ extension Worker {
     ) async -> GuardOutcome {
         var body = body
         var view: BodyView?
-        for stage in stages where !stage.isAsync {
+        for stage in stages {
+            if stage.isAsync {
+                let current = view ?? BodyView(body: body, endpoint: exchange.endpoint, isRequest: side == .before)
+                setAside(stage, side, facts(current), exchange)
+                continue
+            }
             if side == .before, let known = exchange.guardMemory.recall(stage, body) {
                 exchange.guardResults.before.append(known.result)
                 if known.result.isDenied { return .denied(denial(exchange, by: known.result)) }
@@ -43,7 +48,9 @@ extension Worker {
             for use in stage.uses where handles(use, side) {
                 let current = view ?? BodyView(body: body, endpoint: exchange.endpoint, isRequest: side == .before)
                 if view == nil {
-                    do throws(GatewayError) { try current.check() } catch { return .denied(answer(for: error, exchange)) }
+                    do throws(GatewayError) { try current.check() } catch {
+                        return .denied(answer(for: error, exchange))
+                    }
                 }
                 view = current
                 let step = await runCheck(use, side, exchange, facts(current))
@@ -75,23 +82,27 @@ extension Worker {
         return .proceed(body)
     }
 
-    private func handles(_ use: GuardUse, _ side: GuardSide) -> Bool {
+    func handles(_ use: GuardUse, _ side: GuardSide) -> Bool {
         use.check.hooks.contains(side == .before ? .request : .response)
     }
 
     private func add(_ result: StageResult, _ side: GuardSide, _ exchange: Exchange) {
-        if side == .before { exchange.guardResults.before.append(result) } else { exchange.guardResults.after.append(result) }
+        if side == .before {
+            exchange.guardResults.before.append(result)
+        } else {
+            exchange.guardResults.after.append(result)
+        }
     }
 
     // MARK: One check
 
-    private enum Next {
+    enum Next {
         case proceed(Bytes?)
         case stop(GuardOutcome)
         case retry(String?)
     }
 
-    private func runCheck(
+    func runCheck(
         _ use: GuardUse, _ side: GuardSide, _ exchange: Exchange, _ facts: ExchangeFacts
     ) async -> (result: CheckResult, verdict: CheckRecord.Verdict, next: Next) {
         let started = MonotonicClock.now()
@@ -116,13 +127,21 @@ extension Worker {
             return (result, .answered, .stop(.answered(Answer(plugin: answer))))
         case .retry(let target):
             result.passed = false
-            if side == .before { return fail(use, exchange, &result, "GH_RETRY is no verdict for on_request", use.onFailure) }
+            if side == .before {
+                return fail(use, exchange, &result, "GH_RETRY is no verdict for on_request", use.onFailure)
+            }
+            do throws(GatewayError) { try keepRequest(of: hookExchange, exchange) } catch {
+                return fail(
+                    use, exchange, &result, "its changes could not be applied: \(error.message)", use.onFailure)
+            }
             return (result, .retried, .retry(target))
         case .fail(let reason):
             return fail(use, exchange, &result, reason, use.onFailure)
         case .timeout:
             exchange.discardHookExchange(use.instance)
-            return fail(use, exchange, &result, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout, isTimeout: true)
+            return fail(
+                use, exchange, &result, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout,
+                isTimeout: true)
         }
     }
 
@@ -134,7 +153,9 @@ extension Worker {
         result.passed = hookExchange.reports.allSatisfy(\.passed)
         result.data = hookExchange.reports.last?.data
         exchange.headerChanges += hookExchange.headerChanges
-        exchange.attributes += hookExchange.attributes.map { ("plugin.\(use.instance.library.manifest.id).\($0.key)", $0.value) }
+        exchange.attributes += hookExchange.attributes.map {
+            ("plugin.\(use.instance.library.manifest.id).\($0.key)", $0.value)
+        }
         do {
             let changed = try hookExchange.changed(view, side == .before ? .request : .response)
             result.transformed = changed != nil
@@ -146,20 +167,25 @@ extension Worker {
     }
 
     private func fail(
-        _ use: GuardUse, _ exchange: Exchange, _ result: inout CheckResult, _ reason: String, _ policy: FailurePolicy, isTimeout: Bool = false
+        _ use: GuardUse, _ exchange: Exchange, _ result: inout CheckResult, _ reason: String, _ policy: FailurePolicy,
+        isTimeout: Bool = false
     ) -> (result: CheckResult, verdict: CheckRecord.Verdict, next: Next) {
         result.failure = reason
         result.passed = !use.failsOnError
         logger.warning(
             "a guardrail could not judge",
-            metadata: ["check": "\(use.id)", "reason": "\(reason)", "policy": "\(policy.rawValue)", "trace_id": "\(exchange.traceID)"])
+            metadata: [
+                "check": "\(use.id)", "reason": "\(reason)", "policy": "\(policy.rawValue)",
+                "trace_id": "\(exchange.traceID)",
+            ])
         let verdict: CheckRecord.Verdict = isTimeout ? .timedOut : .error
         switch policy {
         case .open: return (result, verdict, .proceed(nil))
-        case .closed:
+        case .closed, .retry:
             exchange.record.deniedBy = use.id
-            return (result, verdict, .stop(.denied(failedClosed(use, exchange))))
-        case .retry: return (result, verdict, .retry(nil))
+            let answer = failedClosed(use, exchange)
+            answer.movesOn = policy == .retry
+            return (result, verdict, .stop(.denied(answer)))
         }
     }
 
@@ -176,9 +202,10 @@ extension Worker {
     func denial(_ exchange: Exchange, by result: StageResult) -> Answer {
         exchange.record.errorKind = .guardrailDenied
         let error = GatewayError(.guardrailDenied, status: 446, Self.denialMessage, type: "hooks_failed")
-        let body = (try? JSONEditor.merge(
-            ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID),
-            [("hook_results", exchange.guardResults.json())])) ?? .empty
+        let body =
+            (try? JSONEditor.merge(
+                ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID),
+                [("hook_results", exchange.guardResults.json())])) ?? .empty
         return Answer(status: 446, contentType: "application/json", body: body, error: error)
     }
 
@@ -197,11 +224,12 @@ extension Worker {
         return answer
     }
 
-    /// A guard that could not judge, with the policy closed: the plugin's id and the trace id, never its message.
+    /// A guard that could not judge, with a policy that is not open: the plugin's id and the trace id, never its message.
     private func failedClosed(_ use: GuardUse, _ exchange: Exchange) -> Answer {
         exchange.record.errorKind = .pluginFailed
         let error = GatewayError(
-            .pluginFailed, status: 502, "The guardrail \(use.id) could not judge this request (trace id \(exchange.traceID)).",
+            .pluginFailed, status: 502,
+            "The guardrail \(use.id) could not judge this request (trace id \(exchange.traceID)).",
             type: "plugin_error", code: "guardrail_failed")
         return Answer(
             status: 502, contentType: "application/json",

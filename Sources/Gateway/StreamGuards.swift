@@ -14,8 +14,10 @@ final class StreamGuard {
     let use: GuardUse
     let mode: CheckManifest.StreamMode
     var hold: StreamHold
+    private let endpoint: Endpoint
     /// Mode "full": everything, until the end.
-    var kept: [SSEEvent] = []
+    private(set) var kept: [SSEEvent] = []
+    private(set) var keptBytes = 0
     var result: CheckResult
     /// A failing check that its policy lets pass: the rest of the stream goes by unseen.
     var isOff = false
@@ -23,6 +25,7 @@ final class StreamGuard {
     init(stage: GuardStage, use: GuardUse, endpoint: Endpoint) {
         self.stage = stage
         self.use = use
+        self.endpoint = endpoint
         // A check that only judges whole answers gets the whole, held back when it may refuse or change it.
         if use.check.hooks.contains(.stream), use.check.streamMode != .off {
             mode = use.check.streamMode
@@ -38,7 +41,28 @@ final class StreamGuard {
 
     /// Judges the assembled answer at the end.
     var judgesWhole: Bool { mode == .full || !use.check.hooks.contains(.stream) }
-    var needsWhole: Bool { mode != .off && judgesWhole }
+
+    func keep(_ events: [SSEEvent]) {
+        kept += events
+        // An event costs some memory beside its text.
+        for event in events { keptBytes += event.data.count + 64 }
+    }
+
+    /// Some event that is kept carries text.
+    var hasText: Bool {
+        kept.contains { event in
+            let chunk = ChunkText(endpoint: endpoint, event: event)
+            return chunk.deltas.contains { !chunk.text(of: $0).isEmpty }
+        }
+    }
+
+    /// All that is held, with the edits that were decided: nothing more is judged. What is only observed has left before.
+    func giveUp() -> [SSEEvent] {
+        let all = judgesWhole ? kept : hold.releaseAll()
+        kept = []
+        keptBytes = 0
+        return mode == .observe ? [] : all
+    }
 }
 
 extension Worker {
@@ -53,41 +77,36 @@ extension Worker {
         return guards
     }
 
-    /// Passes events through all guards; what comes out at the end is written. A refusal ends the stream.
+    /// Passes events through guards in a row, and writes what comes out at the end. One event takes the whole way before the
+    /// next, so that a refusal comes at the same place however the stream was cut on its way here.
     func pass(
-        _ events: [SSEEvent], _ guards: [StreamGuard], _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay,
+        _ events: [SSEEvent], _ guards: ArraySlice<StreamGuard>, _ exchange: Exchange, _ target: Target,
+        _ relay: inout StreamRelay,
         into output: inout BytesBuilder
-    ) async -> GatewayError? {
-        var events = events
-        for guardian in guards {
-            switch await step(guardian, events, isFinal: false, exchange, target) {
-            case .success(let released): events = released
-            case .failure(let error): return error
-            }
+    ) async throws(GatewayError) {
+        for event in events {
+            var released = [event]
+            for guardian in guards { released = try await step(guardian, released, isFinal: false, exchange, target) }
+            write(released, exchange, target, &relay, into: &output)
         }
-        write(events, exchange, target, &relay, into: &output)
-        return nil
     }
 
-    /// The stream has ended: what is held is judged for the last time.
+    /// The stream has ended: what each guard holds is judged for the last time, and goes through those that follow.
     func finish(
-        _ guards: [StreamGuard], _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay, into output: inout BytesBuilder
-    ) async -> GatewayError? {
-        var events: [SSEEvent] = []
-        for guardian in guards {
-            switch await step(guardian, events, isFinal: true, exchange, target) {
-            case .success(let released): events = released
-            case .failure(let error): return error
-            }
+        _ guards: [StreamGuard], _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay,
+        into output: inout BytesBuilder
+    ) async throws(GatewayError) {
+        for (index, guardian) in guards.enumerated() {
+            let released = try await step(guardian, [], isFinal: true, exchange, target)
+            try await pass(released, guards[(index + 1)...], exchange, target, &relay, into: &output)
         }
         addResults(guards, exchange)
-        write(events, exchange, target, &relay, into: &output)
         if relay.heldEnd != nil || !relay.writesRaw { relay.flushEnd(resultEvents(exchange, target), into: &output) }
-        return nil
     }
 
     private func write(
-        _ events: [SSEEvent], _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay, into output: inout BytesBuilder
+        _ events: [SSEEvent], _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay,
+        into output: inout BytesBuilder
     ) {
         for event in events {
             // The end waits: what the guards found is told just before it.
@@ -108,61 +127,88 @@ extension Worker {
                         stage: guardian.stage, checks: [guardian.result], startedAt: guardian.result.startedAt,
                         duration: guardian.result.duration))
             }
+            let result = guardian.result
+            let verdict: CheckRecord.Verdict =
+                result.failure != nil ? .error : !result.passed ? .failed : result.transformed ? .edited : .passed
             exchange.record.checks.append(
-                CheckRecord(
-                    check: guardian.use.id, verdict: guardian.result.passed ? (guardian.result.transformed ? .edited : .passed) : .failed,
-                    duration: guardian.result.duration))
+                CheckRecord(check: guardian.use.id, verdict: verdict, duration: result.duration))
         }
     }
 
     // MARK: One guard
 
+    /// What `guardian` releases when these events come. Throws when it refuses the stream, or could not judge and its policy
+    /// does not let that pass.
     private func step(
         _ guardian: StreamGuard, _ events: [SSEEvent], isFinal: Bool, _ exchange: Exchange, _ target: Target
-    ) async -> Result<[SSEEvent], GatewayError> {
-        if guardian.mode == .off || guardian.isOff { return .success(events) }
-        if guardian.judgesWhole {
-            guardian.kept += events
-            let mayRefuse = guardian.mode == .full
-            guard isFinal else { return .success(mayRefuse ? [] : events) }
-            let verdict = await judgeWhole(guardian, exchange, target)
-            if case .failure(let error) = verdict { return mayRefuse ? .failure(error) : .success(events) }
-            return mayRefuse ? verdict : .success(events)
+    ) async throws(GatewayError) -> [SSEEvent] {
+        if guardian.mode == .off || guardian.isOff { return events }
+        if !events.allSatisfy({ $0.isDone || Self.isJSON($0.data) }) {
+            try fail(guardian, exchange, "an event of the stream is not JSON", guardian.use.onFailure)
+            return guardian.giveUp() + events
         }
+        return guardian.judgesWhole
+            ? try await stepWhole(guardian, events, isFinal: isFinal, exchange, target)
+            : try await stepWindows(guardian, events, isFinal: isFinal, exchange, target)
+    }
+
+    private func stepWindows(
+        _ guardian: StreamGuard, _ events: [SSEEvent], isFinal: Bool, _ exchange: Exchange, _ target: Target
+    ) async throws(GatewayError) -> [SSEEvent] {
         for event in events { guardian.hold.take(event) }
         if isFinal { guardian.hold.finish() }
-        while let (key, window) = guardian.hold.nextWindow() {
-            if let refusal = await present(window, key, guardian, exchange, target) { return .failure(refusal) }
-            if guardian.isOff { break }
+        while !guardian.isOff, let (key, window) = guardian.hold.nextWindow() {
+            try await present(window, key, guardian, exchange, target)
         }
         if guardian.mode == .observe {
             _ = guardian.hold.release()
-            return .success(events)
+            return events
         }
-        if guardian.isOff { return .success(guardian.hold.releaseAll()) }
-        return .success(isFinal ? guardian.hold.release() + guardian.hold.releaseAll() : guardian.hold.release())
+        if guardian.isOff { return guardian.giveUp() }
+        let released = guardian.hold.release()
+        if guardian.hold.heldSize > exchange.snapshot.config.limits.upstreamBodyBytes {
+            try fail(guardian, exchange, Self.heldTooMuch, guardian.use.onFailure)
+            return released + guardian.giveUp()
+        }
+        return released
     }
 
-    private func streamFacts(_ exchange: Exchange, _ target: Target, _ response: BodyView?) -> ExchangeFacts {
+    private func stepWhole(
+        _ guardian: StreamGuard, _ events: [SSEEvent], isFinal: Bool, _ exchange: Exchange, _ target: Target
+    ) async throws(GatewayError) -> [SSEEvent] {
+        guardian.keep(events)
+        // Who only observes holds nothing back.
+        let mayRefuse = guardian.mode == .full
+        if guardian.keptBytes > exchange.snapshot.config.limits.upstreamBodyBytes {
+            try fail(guardian, exchange, Self.heldTooMuch, guardian.use.onFailure)
+            return guardian.giveUp() + (mayRefuse ? [] : events)
+        }
+        guard isFinal else { return mayRefuse ? [] : events }
+        let judged = try await judgeWhole(guardian, exchange, target)
+        return mayRefuse ? judged : events
+    }
+
+    private static let heldTooMuch = "the stream is longer than limits.upstream_body_bytes"
+
+    func streamFacts(_ exchange: Exchange, _ target: Target, _ response: BodyView?) -> ExchangeFacts {
         ExchangeFacts(
             identity: identity(exchange), model: exchange.attemptModel,
-            request: BodyView(body: exchange.body, endpoint: exchange.endpoint, isRequest: true), provider: target.slug, target: target.path,
-            attempt: exchange.record.attempts.count, attemptCount: exchange.record.attempts.count, response: response, status: 200)
+            request: BodyView(body: exchange.body, endpoint: exchange.endpoint, isRequest: true), provider: target.slug,
+            target: target.path,
+            attempt: exchange.record.attempts.count, attemptCount: exchange.record.attempts.count, response: response,
+            status: 200)
     }
 
-    /// Runs on_stream for one window. What comes back refuses the stream.
+    /// Runs on_stream for one window.
     private func present(
         _ window: StreamWindow, _ key: StreamKey, _ guardian: StreamGuard, _ exchange: Exchange, _ target: Target
-    ) async -> GatewayError? {
+    ) async throws(GatewayError) {
         let use = guardian.use
         let facts = exchange.streamFacts ?? streamFacts(exchange, target, nil)
         exchange.streamFacts = facts
-        let hookExchange = exchange.hookExchange(use.instance, facts)
-        let deadline = min(Deadline.after(milliseconds: use.timeoutMilliseconds), exchange.deadline)
-        let started = MonotonicClock.now()
-        hookExchange.prepare(facts, deadline: deadline)
-        let decision = await runner.run(.stream(window), on: hookExchange, presentedBytes: window.text.count, by: deadline)
-        guardian.result.duration += MonotonicClock.now() - started
+        let (decision, hookExchange) = await run(
+            .stream(window), guardian, exchange, facts, presentedBytes: window.text.count)
+        try exchange.checkClient()
         switch decision.verdict {
         case .proceed:
             if !hookExchange.edits.isEmpty { guardian.result.transformed = true }
@@ -173,53 +219,86 @@ extension Worker {
                 guardian.result.passed = guardian.result.passed && report.passed
                 guardian.result.data = report.data ?? guardian.result.data
             }
-            exchange.attributes += hookExchange.attributes.map { ("plugin.\(use.instance.library.manifest.id).\($0.key)", $0.value) }
-            guard !guardian.result.passed, guardian.stage.denies else { return nil }
-            return refused(guardian, exchange)
-        case .deny(let denial): return refused(guardian, exchange, denial)
-        case .answer: return failed(guardian, exchange, "GH_ANSWER is no verdict for on_stream", use.onFailure)
-        case .retry: return failed(guardian, exchange, "GH_RETRY is no verdict for on_stream", use.onFailure)
-        case .fail(let reason): return failed(guardian, exchange, reason, use.onFailure)
-        case .timeout:
-            exchange.discardHookExchange(use.instance)
-            return failed(guardian, exchange, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout)
+            exchange.attributes += hookExchange.attributes.map {
+                ("plugin.\(use.instance.library.manifest.id).\($0.key)", $0.value)
+            }
+            if !guardian.result.passed, guardian.stage.denies { throw refused(guardian, exchange) }
+        case .deny(let denial): throw refused(guardian, exchange, denial)
+        case .answer: try fail(guardian, exchange, "GH_ANSWER is no verdict for on_stream", use.onFailure)
+        case .retry: try fail(guardian, exchange, "GH_RETRY is no verdict for on_stream", use.onFailure)
+        case .fail(let reason): try fail(guardian, exchange, reason, use.onFailure)
+        case .timeout: try fail(guardian, exchange, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout)
         }
     }
 
     /// Runs on_response over the assembled answer; its events as they may leave.
     private func judgeWhole(
         _ guardian: StreamGuard, _ exchange: Exchange, _ target: Target
-    ) async -> Result<[SSEEvent], GatewayError> {
+    ) async throws(GatewayError) -> [SSEEvent] {
         var assembler = StreamAssembler(endpoint: exchange.endpoint)
         for event in guardian.kept { assembler.take(event) }
-        guard let body = assembler.finish() else { return .success(guardian.kept) }
         let use = guardian.use
+        guard let body = assembler.finish() else {
+            // Without any text there is nothing to judge.
+            if guardian.hasText { try fail(guardian, exchange, "the stream makes no answer", use.onFailure) }
+            return guardian.giveUp()
+        }
         let view = BodyView(body: body, endpoint: exchange.endpoint, isRequest: false)
-        let facts = streamFacts(exchange, target, view)
-        let hookExchange = exchange.hookExchange(use.instance, facts)
-        let deadline = min(Deadline.after(milliseconds: use.timeoutMilliseconds), exchange.deadline)
-        let started = MonotonicClock.now()
-        hookExchange.prepare(facts, deadline: deadline)
-        let decision = await runner.run(.response, on: hookExchange, presentedBytes: body.count, by: deadline)
-        guardian.result.duration += MonotonicClock.now() - started
+        let (decision, hookExchange) = await run(
+            .response, guardian, exchange, streamFacts(exchange, target, view), presentedBytes: body.count)
+        try exchange.checkClient()
         switch decision.verdict {
         case .proceed:
             guardian.result.passed = hookExchange.reports.allSatisfy(\.passed)
             guardian.result.data = hookExchange.reports.last?.data
-            if !guardian.result.passed, guardian.stage.denies { return .failure(refused(guardian, exchange)) }
-            guard let changed = try? hookExchange.changed(view, .response) else { return .success(guardian.kept) }
-            guardian.result.transformed = true
-            let includesUsage = exchange.fields?.includesUsage ?? false
-            return .success(StreamReplay.events(of: changed, exchange.endpoint, includeUsage: includesUsage) ?? guardian.kept)
-        case .deny(let denial): return .failure(refused(guardian, exchange, denial))
-        case .answer, .retry:
-            return failed(guardian, exchange, "the verdict is not possible on a stream", use.onFailure).map { .failure($0) } ?? .success(guardian.kept)
-        case .fail(let reason):
-            return failed(guardian, exchange, reason, use.onFailure).map { .failure($0) } ?? .success(guardian.kept)
-        case .timeout:
-            exchange.discardHookExchange(use.instance)
-            return failed(guardian, exchange, "no verdict in time", use.onTimeout).map { .failure($0) } ?? .success(guardian.kept)
+            if !guardian.result.passed, guardian.stage.denies, guardian.mode == .full {
+                throw refused(guardian, exchange)
+            }
+            return try replay(guardian, hookExchange, view, exchange)
+        case .deny(let denial):
+            guard guardian.mode == .full else {
+                guardian.result.passed = false
+                return guardian.giveUp()
+            }
+            throw refused(guardian, exchange, denial)
+        case .answer, .retry: try fail(guardian, exchange, "the verdict is not possible on a stream", use.onFailure)
+        case .fail(let reason): try fail(guardian, exchange, reason, use.onFailure)
+        case .timeout: try fail(guardian, exchange, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout)
         }
+        return guardian.giveUp()
+    }
+
+    /// The events that were kept, or others when the guard changed the answer.
+    private func replay(
+        _ guardian: StreamGuard, _ hookExchange: HookExchange, _ view: BodyView, _ exchange: Exchange
+    ) throws(GatewayError) -> [SSEEvent] {
+        let changed: Bytes?
+        do { changed = try hookExchange.changed(view, .response) } catch {
+            try fail(guardian, exchange, "its changes could not be applied: \(error.message)", guardian.use.onFailure)
+            return guardian.giveUp()
+        }
+        guard let changed, guardian.mode == .full else { return guardian.giveUp() }
+        let includesUsage = exchange.fields?.includesUsage ?? false
+        guard let events = StreamReplay.events(of: changed, exchange.endpoint, includeUsage: includesUsage) else {
+            try fail(guardian, exchange, "what it made of the answer is no answer", guardian.use.onFailure)
+            return guardian.giveUp()
+        }
+        guardian.result.transformed = true
+        return events
+    }
+
+    private func run(
+        _ hook: Hook, _ guardian: StreamGuard, _ exchange: Exchange, _ facts: ExchangeFacts, presentedBytes: Int
+    ) async -> (Decision, HookExchange) {
+        let use = guardian.use
+        let hookExchange = exchange.hookExchange(use.instance, facts)
+        let deadline = min(Deadline.after(milliseconds: use.timeoutMilliseconds), exchange.deadline)
+        let started = MonotonicClock.now()
+        hookExchange.prepare(facts, deadline: deadline)
+        let decision = await runner.run(hook, on: hookExchange, presentedBytes: presentedBytes, by: deadline)
+        guardian.result.duration += MonotonicClock.now() - started
+        if decision.verdict == .timeout { exchange.discardHookExchange(use.instance) }
+        return (decision, hookExchange)
     }
 
     private func refused(_ guardian: StreamGuard, _ exchange: Exchange, _ denial: Denial? = nil) -> GatewayError {
@@ -232,22 +311,28 @@ extension Worker {
             denial?.message ?? Self.denialMessage, type: "hooks_failed", code: denial?.code)
     }
 
-    private func failed(_ guardian: StreamGuard, _ exchange: Exchange, _ reason: String, _ policy: FailurePolicy) -> GatewayError? {
+    /// The guard could not judge: returns, and the guard is off, where its policy lets the stream go on.
+    private func fail(
+        _ guardian: StreamGuard, _ exchange: Exchange, _ reason: String, _ policy: FailurePolicy
+    ) throws(GatewayError) {
         guardian.result.failure = reason
         guardian.result.passed = !guardian.use.failsOnError
+        guardian.isOff = true
         logger.warning(
             "a guardrail could not judge a stream",
-            metadata: ["check": "\(guardian.use.id)", "reason": "\(reason)", "policy": "\(policy.rawValue)", "trace_id": "\(exchange.traceID)"])
-        switch policy {
-        case .open:
-            guardian.isOff = true
-            return nil
-        case .closed, .retry:
-            exchange.record.deniedBy = guardian.use.id
-            return GatewayError(
-                .pluginFailed, status: 502, "The guardrail \(guardian.use.id) could not judge this answer (trace id \(exchange.traceID)).",
-                type: "plugin_error", code: "guardrail_failed")
-        }
+            metadata: [
+                "check": "\(guardian.use.id)", "reason": "\(reason)", "policy": "\(policy.rawValue)",
+                "trace_id": "\(exchange.traceID)",
+            ])
+        // What has left cannot be called back.
+        if policy == .open || (guardian.mode == .observe && guardian.judgesWhole) { return }
+        exchange.record.deniedBy = guardian.use.id
+        exchange.record.checks.append(
+            CheckRecord(check: guardian.use.id, verdict: .error, duration: guardian.result.duration))
+        throw GatewayError(
+            .pluginFailed, status: 502,
+            "The guardrail \(guardian.use.id) could not judge this answer (trace id \(exchange.traceID)).",
+            type: "plugin_error", code: "guardrail_failed")
     }
 }
 

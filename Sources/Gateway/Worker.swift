@@ -52,7 +52,10 @@ actor Worker {
         runner = HookRunner(pool: services.blockingPool, timers: parts.timers) { [stalls = parts.telemetry] instance, nanoseconds in
             stalls.loopStalled()
             name.warning(
-                "a hook stalled its event loop", metadata: ["check": "\(instance)", "ms": "\(nanoseconds / 1_000_000)"])
+                "a hook stalled its event loop",
+                metadata: [
+                    "check": "\(instance)", "ms": "\(nanoseconds / 1_000_000)", "clock": "\(HookRunner.stallClockName)",
+                ])
         }
     }
 

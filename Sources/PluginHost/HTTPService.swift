@@ -39,9 +39,13 @@ enum HTTPService {
         _ context: HostContext, _ exchange: HookExchange?, _ request: gh_http_request, _ done: Done,
         _ user: UnsafeMutableRawPointer?
     ) -> gh_token {
-        guard let url = request.url.string, let method = request.method.string, HookExchange.isToken(method) else { return 0 }
+        guard let url = request.url.string, let method = request.method.string, HookExchange.isToken(method) else {
+            return 0
+        }
         var headers: [(name: String, value: String)] = []
-        for field in UnsafeBufferPointer(start: request.headers, count: request.headers == nil ? 0 : request.header_count) {
+        for field in UnsafeBufferPointer(
+            start: request.headers, count: request.headers == nil ? 0 : request.header_count)
+        {
             guard let name = field.key.string, HookExchange.isToken(name), let value = field.value.string,
                 !value.utf8.contains(where: { $0 < 0x20 && $0 != 9 })
             else { return 0 }
@@ -51,8 +55,8 @@ enum HTTPService {
             milliseconds: request.timeout_ms == 0 ? defaultTimeoutMilliseconds : Int(request.timeout_ms))
         if let exchange { deadline = min(deadline, exchange.deadline) }
         let fetch = PluginFetch(
-            plugin: context.name, method: method, url: url, headers: headers, body: request.body.copied, deadline: deadline,
-            grantedEgress: context.egress)
+            plugin: context.name, pluginID: context.pluginID, method: method, url: url, headers: headers,
+            body: request.body.copied, deadline: deadline, askedEgress: context.egress)
         let token = running.withLock { state -> UInt64 in
             state.next += 1
             state.cancels[state.next] = {}

@@ -41,7 +41,8 @@ package final class HookExchange: @unchecked Sendable {
     private var views: [Bytes] = []
     private var kept: [Bytes] = []
     private var keptSize = 0
-    private var pluginState: (pointer: UnsafeMutableRawPointer?, drop: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?) = (nil, nil)
+    private var pluginState:
+        (pointer: UnsafeMutableRawPointer?, drop: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?) = (nil, nil)
 
     package enum Side: Int, Sendable { case request, response }
 
@@ -172,6 +173,10 @@ package final class HookExchange: @unchecked Sendable {
         if let refused = refusesChanges { return refused }
         guard begin <= end, end <= UInt64(Int.max) else { return gh_status(GH_INVALID) }
         guard UTF8Check.isValid(text.buffer) else { return gh_status(GH_INVALID) }
+        // A whole new body has no place for edits of the old one.
+        guard window != nil || newBodies[id >> 62 == 0 ? .request : .response] == nil else {
+            return gh_status(GH_INVALID)
+        }
         let presentedText: Bytes
         if let window {
             guard window.id == id else { return gh_status(GH_NOT_FOUND) }
@@ -204,7 +209,8 @@ package final class HookExchange: @unchecked Sendable {
         if let refused = refusesChanges { return refused }
         guard let (side, _) = side(raw) else { return gh_status(GH_NOT_FOUND) }
         guard window == nil else { return gh_status(GH_UNSUPPORTED) }
-        guard let pointer = JSONPointer(parsing: pointer.string ?? ""), (try? JSONValue(parsing: value.buffer)) != nil else {
+        guard let pointer = JSONPointer(parsing: pointer.string ?? ""), (try? JSONValue(parsing: value.buffer)) != nil
+        else {
             return gh_status(GH_INVALID)
         }
         puts.append(Put(side: side, pointer: pointer, value: [UInt8](value.buffer), inserts: inserts))
@@ -216,13 +222,18 @@ package final class HookExchange: @unchecked Sendable {
         guard let (side, _) = side(raw), !body.isAbsent else { return gh_status(GH_NOT_FOUND) }
         guard window == nil else { return gh_status(GH_UNSUPPORTED) }
         guard (try? JSONValue(parsing: body.buffer)) != nil else { return gh_status(GH_INVALID) }
+        guard !edits.contains(where: { $0.segment >> 62 == UInt64(side.rawValue) }) else {
+            return gh_status(GH_INVALID)
+        }
         newBodies[side] = body.copied
         return gh_status(GH_OK)
     }
 
     func stageHeader(_ raw: gh_side, _ name: gh_str, _ value: gh_str) -> gh_status {
         if let refused = refusesChanges { return refused }
-        guard Int(raw) == GH_SIDE_RESPONSE, let name = name.string, Self.isToken(name) else { return gh_status(GH_INVALID) }
+        guard Int(raw) == GH_SIDE_RESPONSE, let name = name.string, Self.isToken(name) else {
+            return gh_status(GH_INVALID)
+        }
         if value.buffer.contains(where: { $0 < 0x20 && $0 != 9 || $0 == 0x7F }) { return gh_status(GH_INVALID) }
         headerChanges.append((name, value.string))
         return gh_status(GH_OK)

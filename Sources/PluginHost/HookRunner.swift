@@ -22,7 +22,8 @@ package struct PluginFailureInfo: Sendable {
     package var message: String?
 
     package init(
-        status: Int, isRetryable: Bool = false, isFinal: Bool = false, isTransport: Bool = false, retryAfterMilliseconds: Int = 0,
+        status: Int, isRetryable: Bool = false, isFinal: Bool = false, isTransport: Bool = false,
+        retryAfterMilliseconds: Int = 0,
         type: String? = nil, code: String? = nil, param: String? = nil, message: String? = nil
     ) {
         self.status = status
@@ -46,6 +47,10 @@ package struct StreamWindow: Sendable {
     /// What is released unless the hook says otherwise.
     package var releasedTo: Int
     package var event: Bytes?
+    /// Where the text begins in its segment's text.
+    package var offset = 0
+    /// The answer has ended, and there is no text left.
+    package var isEnd = false
 }
 
 package enum Hook: Sendable {
@@ -75,7 +80,9 @@ package final class HookRunner {
 
     /// Runs a hook to its decision. `exchange` must have been prepared. After `.timeout` the exchange belongs to the plugin: do
     /// not prepare it again.
-    package func run(_ hook: Hook, on exchange: HookExchange, presentedBytes: Int, by deadline: Deadline) async -> Decision {
+    package func run(_ hook: Hook, on exchange: HookExchange, presentedBytes: Int, by deadline: Deadline) async
+        -> Decision
+    {
         let isBlocking = exchange.instance.check?.isBlocking ?? false
         if isBlocking || presentedBytes > Self.inlineLimit {
             return await runOnPool(hook, exchange, by: deadline)
@@ -87,7 +94,16 @@ package final class HookRunner {
         return await settle(first, exchange, by: deadline)
     }
 
-    /// Debug builds count the thread's own time, so that a busy machine is not mistaken for a slow hook.
+    /// What the time of a stall is of: debug builds count the thread's own, so that a busy machine is not mistaken for a
+    /// slow hook.
+    package static var stallClockName: String {
+        #if DEBUG
+            "thread"
+        #else
+            "wall"
+        #endif
+    }
+
     private static func stallClock() -> Int64 {
         #if DEBUG
             var time = timespec()
@@ -165,7 +181,9 @@ enum HookCall {
             guard let function = hooks.on_response else { return .decided(Decision(verdict: .proceed)) }
             verdict = function(instance, exchange.pointer, &decision)
         case .stream(let window):
-            guard let function = hooks.on_stream else { return .decided(Decision(verdict: .proceed, releasedTo: window.text.count)) }
+            guard let function = hooks.on_stream else {
+                return .decided(Decision(verdict: .proceed, releasedTo: window.text.count))
+            }
             verdict = withWindow(window, exchange) { pointer in
                 decision.released_to = UInt64(window.releasedTo)
                 exchange.presetRelease = window.releasedTo
@@ -215,7 +233,8 @@ enum HookCall {
         return withUnsafePointer(to: segment) { segmentPointer in
             var copy = gh_window()
             copy.struct_size = structSize(gh_window.self)
-            copy.flags = window.isLast ? UInt32(GH_WINDOW_LAST) : 0
+            copy.flags = (window.isLast ? UInt32(GH_WINDOW_LAST) : 0) | (window.isEnd ? UInt32(GH_WINDOW_END) : 0)
+            copy.offset = UInt64(window.offset)
             copy.text = exchange.view(window.text)
             copy.fresh_from = UInt64(window.freshFrom)
             copy.segment = segmentPointer

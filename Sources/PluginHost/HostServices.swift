@@ -17,14 +17,17 @@ package protocol PluginMetrics: Sendable {
 
 /// One fetch of a plugin (`gh.http/1`).
 package struct PluginFetch: Sendable {
+    /// "judge.toxicity", who asks.
     package var plugin: String
+    /// "judge", whose grants count.
+    package var pluginID: String
     package var method: String
     package var url: String
     package var headers: [(name: String, value: String)]
     package var body: Bytes
     package var deadline: Deadline
-    /// Hosts beyond public addresses that the plugin's manifest asks for and the operator grants.
-    package var grantedEgress: [String]
+    /// Hosts beyond public addresses that the plugin's manifest asks for. Only the operator grants them.
+    package var askedEgress: [String]
 }
 
 package struct PluginFetchAnswer: Sendable {
@@ -50,13 +53,17 @@ package protocol PluginFetcher: Sendable {
 
 package struct HostServices: Sendable {
     package var version: String
-    package var log: @Sendable (_ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]) -> Void
+    package var log:
+        @Sendable (_ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]) -> Void
     package var metrics: any PluginMetrics
     package var fetcher: any PluginFetcher
 
     package init(
         version: String,
-        log: @escaping @Sendable (_ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]) -> Void,
+        log:
+            @escaping @Sendable (
+                _ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]
+            ) -> Void,
         metrics: any PluginMetrics, fetcher: any PluginFetcher
     ) {
         self.version = version

@@ -107,7 +107,7 @@ package enum ManifestReader {
             names.insert(name)
         }
         for name in names {
-            try unknown(try hooks.object(name.rawValue), name == .stream ? ["mode", "window_bytes", "overlap_bytes"] : [])
+            try unknown(try hooks.object(name.rawValue), name == .stream ? ["mode", "window_bytes", "overlap_bytes", "end"] : [])
         }
         let stream = try hooks.optionalObject("on_stream")
         var mode = CheckManifest.StreamMode.off
@@ -135,7 +135,7 @@ package enum ManifestReader {
             id: id, title: try reader.optionalText("title") ?? id, aliases: try reader.texts("aliases"), hooks: names,
             isBlocking: try reader.optionalBool("blocking") ?? false, mutates: try reader.optionalBool("mutates") ?? false, segments: kinds,
             streamMode: mode, windowBytes: try stream?.optionalInt("window_bytes") ?? 1024,
-            overlapBytes: try stream?.optionalInt("overlap_bytes") ?? 0, schema: schema, schemaDocument: reader.value["schema"])
+            overlapBytes: try stream?.optionalInt("overlap_bytes") ?? 0, wantsEnd: try stream?.optionalBool("end") ?? false, schema: schema, schemaDocument: reader.value["schema"])
     }
 
     private static let segmentKinds: [String: Segment.Kind] = [

@@ -15,6 +15,8 @@ package final class OutgoingRequest {
     package private(set) var framing = Framing.auto
     package private(set) var droppedParameters: [String] = []
     package private(set) var answer: CannedAnswer?
+    /// The adapter, while it builds: bytes of its own keep it alive.
+    var instance: PluginInstance?
     private let credential: (String) -> String?
     private var views: [Bytes] = []
 
@@ -71,7 +73,11 @@ package final class OutgoingRequest {
             return gh_status(GH_OK)
         }
         table.out_body = { out, body in
-            guard let out = from(out), let body = body.adopt() else { return gh_status(GH_INVALID) }
+            guard let out = from(out) else {
+                body.discard()
+                return gh_status(GH_INVALID)
+            }
+            guard let body = body.adopt(from: out.instance) else { return gh_status(GH_INVALID) }
             out.body = body
             return gh_status(GH_OK)
         }
@@ -99,9 +105,13 @@ package final class OutgoingRequest {
             return gh_status(GH_OK)
         }
         table.out_answer = { out, status, contentType, body, chunkBytes, delay in
-            guard let out = from(out), (100...599).contains(status) else { return gh_status(GH_INVALID) }
+            guard let out = from(out), (100...599).contains(status) else {
+                body.discard()
+                return gh_status(GH_INVALID)
+            }
             out.answer = CannedAnswer(
-                status: Int(status), contentType: contentType.string ?? "application/json", body: body.adopt() ?? .empty,
+                status: Int(status), contentType: contentType.string ?? "application/json",
+                body: body.adopt(from: out.instance) ?? .empty,
                 chunkBytes: Int(chunkBytes), delayMilliseconds: Int(delay))
             return gh_status(GH_OK)
         }

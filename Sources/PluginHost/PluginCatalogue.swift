@@ -9,7 +9,10 @@ package final class PluginCatalogue: Sendable {
     private let checks: [String: (library: PluginLibrary, check: CheckManifest)]
     private let providers: [String: ProviderDescriptor]
 
-    package init(libraries: [PluginLibrary] = [], refusals: [PluginRefusal] = [], descriptions: [(file: String, document: JSONValue)] = []) {
+    package init(
+        libraries: [PluginLibrary] = [], refusals: [PluginRefusal] = [],
+        descriptions: [(file: String, document: JSONValue)] = []
+    ) {
         var refusals = refusals
         var kept: [PluginLibrary] = []
         var ids: [String: String] = [:]
@@ -27,7 +30,9 @@ package final class PluginCatalogue: Sendable {
                 for name in [id + "." + check.id] + check.aliases {
                     if let other = checks[name] {
                         refusals.append(
-                            PluginRefusal(file: library.directory, reason: "the check name \(name) is taken by \(other.library.manifest.id)"))
+                            PluginRefusal(
+                                file: library.directory,
+                                reason: "the check name \(name) is taken by \(other.library.manifest.id)"))
                     } else {
                         checks[name] = (library, check)
                     }
@@ -37,7 +42,8 @@ package final class PluginCatalogue: Sendable {
                 if let other = providers[provider.id] {
                     refusals.append(
                         PluginRefusal(
-                            file: library.directory, reason: "the provider \(provider.id) is taken by \(other.library.manifest.id)"))
+                            file: library.directory,
+                            reason: "the provider \(provider.id) is taken by \(other.library.manifest.id)"))
                     continue
                 }
                 providers[provider.id] = ProviderDescriptor(slug: provider.id, library: library, manifest: provider)
@@ -53,7 +59,8 @@ package final class PluginCatalogue: Sendable {
     }
 
     private static func add(
-        _ document: JSONValue, from file: String, _ libraries: [PluginLibrary], _ providers: inout [String: ProviderDescriptor],
+        _ document: JSONValue, from file: String, _ libraries: [PluginLibrary],
+        _ providers: inout [String: ProviderDescriptor],
         _ refusals: inout [PluginRefusal]
     ) {
         guard let id = document["id"]?.string, let adapter = document["adapter"]?.string else {
@@ -83,7 +90,9 @@ package final class PluginCatalogue: Sendable {
 
     /// "; did you mean default.contains?", when a name is close.
     package func suggestion(for name: String) -> String {
-        let close = checks.keys.filter { distance($0, name) <= 3 || $0.hasSuffix("." + name) }.min { distance($0, name) < distance($1, name) }
+        let close = checks.keys.filter { distance($0, name) <= 3 || $0.hasSuffix("." + name) }.min {
+            distance($0, name) < distance($1, name)
+        }
         return close.map { "; did you mean \($0)?" } ?? ""
     }
 
@@ -110,18 +119,22 @@ package final class PluginCatalogue: Sendable {
         _ settings: PluginLoader.Settings, services: HostServices, previous: PluginCatalogue? = nil
     ) -> PluginCatalogue {
         let loader = PluginLoader(settings, services: services)
-        let known = Dictionary((previous?.libraries ?? []).map { ($0.directory, $0) }, uniquingKeysWith: { first, _ in first })
+        let known = Dictionary(
+            (previous?.libraries ?? []).map { ($0.directory, $0) }, uniquingKeysWith: { first, _ in first })
         var libraries: [PluginLibrary] = []
         var refusals: [PluginRefusal] = []
         var descriptions: [(file: String, document: JSONValue)] = []
         for directory in settings.directories {
             do throws(FileRefusal) {
-                for name in try PluginFiles.list(directory) where PluginFiles.exists(directory + "/" + name + "/plugin.json") {
+                // Plain files, a README for example, are no plugins that somebody misses.
+                for name in try PluginFiles.list(directory) where !PluginFiles.isFile(directory + "/" + name) {
                     let path = directory + "/" + name
                     do throws(PluginRefusal) {
                         guard let library = try loader.load(path, known: known) else { continue }
                         libraries.append(library)
-                        if let folder = library.manifest.descriptions { readDescriptions(path + "/" + folder, &descriptions, &refusals) }
+                        if let folder = library.manifest.descriptions {
+                            readDescriptions(path + "/" + folder, &descriptions, &refusals)
+                        }
                     } catch {
                         refusals.append(error)
                     }
@@ -135,7 +148,8 @@ package final class PluginCatalogue: Sendable {
     }
 
     private static func readDescriptions(
-        _ directory: String, _ descriptions: inout [(file: String, document: JSONValue)], _ refusals: inout [PluginRefusal]
+        _ directory: String, _ descriptions: inout [(file: String, document: JSONValue)],
+        _ refusals: inout [PluginRefusal]
     ) {
         do throws(FileRefusal) {
             for name in try PluginFiles.list(directory) where name.hasSuffix(".json") {
@@ -143,7 +157,8 @@ package final class PluginCatalogue: Sendable {
                 do {
                     descriptions.append((file, try JSONValue(parsing: try PluginFiles.read(file, limit: 1 << 20))))
                 } catch let error as JSONError {
-                    refusals.append(PluginRefusal(file: file, reason: "is not valid JSON: \(error.reason) (byte \(error.offset))"))
+                    refusals.append(
+                        PluginRefusal(file: file, reason: "is not valid JSON: \(error.reason) (byte \(error.offset))"))
                 } catch let error as FileRefusal {
                     refusals.append(PluginRefusal(file: file, reason: error.message))
                 } catch {

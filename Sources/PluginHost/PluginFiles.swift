@@ -20,10 +20,14 @@ enum PluginFiles {
         guard descriptor >= 0 else { throw FileRefusal("cannot be opened: \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
         var info = stat()
-        guard fstat(descriptor, &info) == 0 else { throw FileRefusal("cannot be examined: \(String(cString: strerror(errno)))") }
+        guard fstat(descriptor, &info) == 0 else {
+            throw FileRefusal("cannot be examined: \(String(cString: strerror(errno)))")
+        }
         guard info.st_mode & S_IFMT == S_IFREG else { throw FileRefusal("is not a regular file") }
         try checkOwner(info)
-        guard Int(info.st_size) <= limit else { throw FileRefusal("has \(info.st_size) bytes; at most \(limit) are read") }
+        guard Int(info.st_size) <= limit else {
+            throw FileRefusal("has \(info.st_size) bytes; at most \(limit) are read")
+        }
         var builder = BytesBuilder(capacity: Int(info.st_size) + 1)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
         defer { buffer.deallocate() }
@@ -44,7 +48,9 @@ enum PluginFiles {
             throw FileRefusal("belongs to user \(info.st_uid); expected root or user \(geteuid())")
         }
         guard info.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
-            throw FileRefusal("has mode \(octal(info.st_mode & 0o7777)), so that others can change it; expected no write permission for group and others")
+            throw FileRefusal(
+                "has mode \(octal(info.st_mode & 0o7777)), so that others can change it; expected no write permission for group and others"
+            )
         }
     }
 
@@ -52,14 +58,18 @@ enum PluginFiles {
 
     static func checkDirectory(_ path: String) throws(FileRefusal) {
         var info = stat()
-        guard stat(path, &info) == 0 else { throw FileRefusal("cannot be examined: \(String(cString: strerror(errno)))") }
+        guard stat(path, &info) == 0 else {
+            throw FileRefusal("cannot be examined: \(String(cString: strerror(errno)))")
+        }
         guard info.st_mode & S_IFMT == S_IFDIR else { throw FileRefusal("is not a directory") }
         try checkOwner(info)
     }
 
     /// Names in a directory, sorted, without hidden ones.
     static func list(_ path: String) throws(FileRefusal) -> [String] {
-        guard let directory = opendir(path) else { throw FileRefusal("cannot be listed: \(String(cString: strerror(errno)))") }
+        guard let directory = opendir(path) else {
+            throw FileRefusal("cannot be listed: \(String(cString: strerror(errno)))")
+        }
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {
@@ -76,6 +86,11 @@ enum PluginFiles {
         return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
     }
 
+    static func isFile(_ path: String) -> Bool {
+        var info = stat()
+        return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFREG
+    }
+
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// Writes a new file that only this user can change, or keeps one with the same name: names are made from the content.
@@ -83,7 +98,9 @@ enum PluginFiles {
         let temporary = path + ".\(getpid()).tmp"
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o500)
-        guard descriptor >= 0 else { throw FileRefusal("\(temporary) cannot be written: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw FileRefusal("\(temporary) cannot be written: \(String(cString: strerror(errno)))")
+        }
         var offset = 0
         while offset < bytes.count {
             let count = write(descriptor, bytes.pointer + offset, bytes.count - offset)

@@ -16,7 +16,7 @@ package struct PluginManifest: Sendable {
     package var runtime: String
     package var needs: [String]
     package var wants: [String]
-    /// Hosts beyond public addresses that the plugin asks to fetch from.
+    /// Hosts beyond public addresses that the plugin asks to fetch from. To ask is not to be given.
     package var egress: [String]
     package var links: [String]
     package var status: String
@@ -70,6 +70,8 @@ package struct CheckManifest: Sendable {
     package var streamMode: StreamMode
     package var windowBytes: Int
     package var overlapBytes: Int
+    /// One more call, without text, when the whole answer has ended.
+    package var wantsEnd = false
     /// Of its parameters; nil accepts any object.
     package var schema: Schema?
     package var schemaDocument: JSONValue?

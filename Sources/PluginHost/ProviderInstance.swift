@@ -25,6 +25,8 @@ package struct ProviderInstance: Sendable {
         guard let build = table?.pointee.build else { return .fail("the provider has no build function") }
         var decision = gh_decision()
         decision.struct_size = structSize(gh_decision.self)
+        out.instance = instance
+        defer { out.instance = nil }
         let verdict = build(instance.pointer, exchange.pointer, out.pointer, &decision)
         HookCall.forgetCall(of: exchange)
         exchange.isOver = true
@@ -37,10 +39,11 @@ package struct ProviderInstance: Sendable {
         guard let map = table?.pointee.map_response else { return .json(body) }
         return withAnswer(exchange, status, headers, body) { answer in
             var json = gh_bytes()
-            guard map(instance.pointer, exchange.pointer, answer, &json) == gh_status(GH_OK), let bytes = json.adopt(from: instance) else {
+            guard map(instance.pointer, exchange.pointer, answer, &json) == gh_status(GH_OK) else {
+                json.discard()
                 return .invalid
             }
-            return .json(bytes)
+            return json.adopt(from: instance).map { .json($0) } ?? .invalid
         }
     }
 
@@ -56,7 +59,8 @@ package struct ProviderInstance: Sendable {
             guard map(instance.pointer, exchange.pointer, answer, &failure) == gh_status(GH_OK) else { return nil }
             return PluginFailureInfo(
                 status: Int(failure.http_status), isRetryable: failure.flags & UInt32(GH_FAILURE_RETRYABLE) != 0,
-                retryAfterMilliseconds: Int(failure.retry_after_ms), type: failure.type.string, code: failure.code.string,
+                retryAfterMilliseconds: Int(failure.retry_after_ms), type: failure.type.string,
+                code: failure.code.string,
                 param: failure.param.string, message: failure.message.string)
         }
     }

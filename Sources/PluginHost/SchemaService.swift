@@ -17,8 +17,11 @@ enum SchemaService {
             do {
                 let schema = try Schema(try JSONValue(parsing: document.buffer))
                 return OpaquePointer(Unmanaged.passRetained(Compiled(schema)).toOpaque())
+            } catch let error as SchemaError {
+                for problem in error.problems { tell(onViolation, user, problem.schema.description, problem.message) }
+                return nil
             } catch {
-                tell(onViolation, user, "", "the schema is not valid: \(error)")
+                tell(onViolation, user, "", "the schema is not JSON: \(error)")
                 return nil
             }
         }
@@ -37,7 +40,9 @@ enum SchemaService {
         return Extensions.immortal(table)
     }()
 
-    private static func tell(_ callback: gh_schema_violation?, _ user: UnsafeMutableRawPointer?, _ pointer: String, _ message: String) {
+    private static func tell(
+        _ callback: gh_schema_violation?, _ user: UnsafeMutableRawPointer?, _ pointer: String, _ message: String
+    ) {
         guard let callback else { return }
         let pointer = Bytes(pointer)
         let message = Bytes(message)

@@ -16,19 +16,38 @@ extension HookExchange {
         } else if !ours.isEmpty {
             var changes = SegmentEdits()
             for edit in ours {
-                guard let presented = view.segments.first(where: { $0.segment.id | UInt64(side.rawValue) << 62 == edit.segment })
+                guard
+                    let presented = view.segments.first(where: {
+                        $0.segment.id | UInt64(side.rawValue) << 62 == edit.segment
+                    })
                 else { continue }
                 changes.replace(edit.range, of: presented.segment, with: edit.text)
             }
             body = changes.apply(to: body)
         }
         for put in putsHere {
-            guard let changed = JSONEditor.put(put.value, at: put.pointer, in: body, put.inserts ? .insert : .replace) else {
+            guard let changed = JSONEditor.put(put.value, at: put.pointer, in: body, put.inserts ? .insert : .replace)
+            else {
                 throw GatewayError(.pluginFailed, status: 502, "set_json: nothing stands at \(put.pointer)")
             }
             body = changed
         }
         return body
+    }
+
+    /// The staged changes of the request on another body than the one that was presented: without the target's parameters,
+    /// from which the next attempt starts. nil when there are none. Where a text was edited it must be the same in both.
+    package func changedRequest(_ view: BodyView) throws(GatewayError) -> Bytes? {
+        func text(_ id: UInt64, in view: BodyView) -> Bytes? { view.segments.first { $0.segment.id == id }?.text }
+        if newBodies[.request] == nil {
+            for edit in edits where edit.segment >> 62 == 0 {
+                guard let shown = text(edit.segment, in: facts.request), shown == text(edit.segment, in: view) else {
+                    throw GatewayError(
+                        .pluginFailed, status: 502, "edit: the client's text is another one than was presented")
+                }
+            }
+        }
+        return try changed(view, .request)
     }
 
     /// Narrows what is presented to the last message of the request (Portkey's way), or shows all of it.
@@ -39,7 +58,9 @@ extension HookExchange {
         }
         let segments = facts.request.segments
         let last = segments.filter { $0.segment.role != .none }.map(\.segment.index).max()
-        let indices = segments.indices.filter { last == nil || (segments[$0].segment.index == last && segments[$0].segment.role != .none) }
+        let indices = segments.indices.filter {
+            last == nil || (segments[$0].segment.index == last && segments[$0].segment.role != .none)
+        }
         presented = (indices, nil)
     }
 }

@@ -32,7 +32,9 @@ package struct StreamHold {
         /// True when it changes something of the piece at `place`.
         func belongs(to place: Range<Int>) -> Bool {
             guard range.isEmpty else { return range.overlaps(place) }
-            return leadsIn ? place.contains(range.lowerBound) : place.lowerBound < range.lowerBound && range.lowerBound <= place.upperBound
+            return leadsIn
+                ? place.contains(range.lowerBound)
+                : place.lowerBound < range.lowerBound && range.lowerBound <= place.upperBound
         }
 
         /// True when it changes nothing from `offset` on.
@@ -55,6 +57,9 @@ package struct StreamHold {
         var end: Int { base + pending.count }
     }
 
+    /// What an event takes beside its bytes, about.
+    private static let eventCost = 64
+
     private let endpoint: Endpoint
     private let mode: CheckManifest.StreamMode
     private let windowBytes: Int
@@ -63,6 +68,9 @@ package struct StreamHold {
     /// Taken, not yet looked at.
     private var incoming: ArraySlice<SSEEvent> = []
     private var hasEnded = false
+    /// The check wants to be told of the end, and has not been.
+    private var owesEnd: Bool
+    private var isEnding = false
     private var held: [HeldEvent] = []
     private var texts: [StreamKey: Text] = [:]
     private var order: [StreamKey] = []
@@ -74,9 +82,13 @@ package struct StreamHold {
         windowBytes = check.streamMode == .event ? 1 : max(1, check.windowBytes)
         overlapBytes = max(0, check.overlapBytes)
         kinds = check.segments
+        owesEnd = check.wantsEnd
     }
 
     package var isEmpty: Bool { held.isEmpty && incoming.isEmpty }
+
+    /// Bytes of the events that wait, also of those that wait only for one before them.
+    package private(set) var heldSize = 0
 
     /// Bytes of text waiting.
     package var heldBytes: Int { texts.values.reduce(0) { $0 + $1.pending.count } }
@@ -109,6 +121,7 @@ package struct StreamHold {
             pieces.append(Piece(delta: index, key: delta.key, range: start..<(start + text.count)))
         }
         held.append(HeldEvent(event: event, chunk: chunk, pieces: pieces))
+        heldSize += event.data.count + Self.eventCost
         newest = event
         for choice in chunk.finishedChoices { finish { $0.choice == choice } }
         if let block = chunk.finishedBlock { finish { $0.part == UInt32(block) } }
@@ -127,11 +140,23 @@ package struct StreamHold {
                 look(at: event)
             } else if hasEnded {
                 hasEnded = false
+                isEnding = true
                 finish { _ in true }
+            } else if isEnding, owesEnd, let end = endWindow() {
+                owesEnd = false
+                return end
             } else {
                 return nil
             }
         }
+    }
+
+    private func endWindow() -> (key: StreamKey, window: StreamWindow)? {
+        guard let key = order.last, let text = texts[key] else { return nil }
+        let window = StreamWindow(
+            segment: text.segment, text: .empty, freshFrom: 0, isLast: true, releasedTo: 0, offset: text.end,
+            isEnd: true)
+        return (key, window)
     }
 
     private func dueWindow() -> (key: StreamKey, window: StreamWindow)? {
@@ -145,7 +170,7 @@ package struct StreamHold {
             let window = StreamWindow(
                 segment: text.segment, text: whole, freshFrom: text.seen - text.base, isLast: isLast,
                 releasedTo: UTF8Check.boundary(whole.buffer, at: max(0, whole.count - kept)),
-                event: mode == .event ? newest?.data : nil)
+                event: mode == .event ? newest?.data : nil, offset: text.base)
             return (key, window)
         }
         return nil
@@ -166,7 +191,8 @@ package struct StreamHold {
         released = UTF8Check.boundary(window.text.buffer, at: released)
         for edit in edits {
             let range = text.base + edit.range.lowerBound..<text.base + edit.range.upperBound
-            text.edits.append(TextEdit(range: range, text: edit.text, leadsIn: edit.range.isEmpty && edit.range.lowerBound == 0))
+            text.edits.append(
+                TextEdit(range: range, text: edit.text, leadsIn: edit.range.isEmpty && edit.range.lowerBound == 0))
         }
         text.seen = text.base + window.text.count
         text.pending.removeFirst(released)
@@ -179,9 +205,12 @@ package struct StreamHold {
     /// The events that may leave now, with the edits in them.
     package mutating func release() -> [SSEEvent] {
         var count = 0
-        while count < held.count, held[count].pieces.allSatisfy({ $0.range.upperBound <= (texts[$0.key]?.base ?? .max) }) { count += 1 }
+        while count < held.count,
+            held[count].pieces.allSatisfy({ $0.range.upperBound <= (texts[$0.key]?.base ?? .max) })
+        { count += 1 }
         guard count > 0 else { return [] }
         let leaving = held.prefix(count).map { edited($0) }
+        for event in held.prefix(count) { heldSize -= event.event.data.count + Self.eventCost }
         held.removeFirst(count)
         forgetEdits()
         return leaving
@@ -200,6 +229,7 @@ package struct StreamHold {
     package mutating func releaseAll() -> [SSEEvent] {
         let all = held.map { edited($0) } + incoming
         held = []
+        heldSize = 0
         incoming = []
         return all
     }
@@ -224,7 +254,8 @@ package struct StreamHold {
             let local = edit.range.clamped(to: place)
             let carriesText = edit.range.lowerBound >= place.lowerBound
             splices.replace(
-                (local.lowerBound - place.lowerBound)..<(local.upperBound - place.lowerBound), with: carriesText ? edit.text.array : [])
+                (local.lowerBound - place.lowerBound)..<(local.upperBound - place.lowerBound),
+                with: carriesText ? edit.text.array : [])
         }
         return splices.isEmpty ? nil : splices.apply(to: text)
     }

@@ -348,6 +348,10 @@ public struct Window {
     public let freshFrom: Int
     /// Nothing of this segment follows.
     public let isLast: Bool
+    /// The whole answer has ended: comes once, with an empty text, where the manifest says `"end": true` for on_stream.
+    public let isEnd: Bool
+    /// Where `text` begins in the segment's whole text, in bytes.
+    public let offset: Int
     /// In mode "event", the newest event as canonical JSON.
     public let event: Text?
     /// How far the host may let go; the rest comes again in the next window. Preset to the end less the overlap.
@@ -358,6 +362,8 @@ public struct Window {
         text = Text(raw.text) ?? Text(UnsafeBufferPointer(start: nil, count: 0))
         freshFrom = Int(clamping: raw.fresh_from)
         isLast = raw.flags & UInt32(GH_WINDOW_LAST) != 0
+        isEnd = raw.flags & UInt32(GH_WINDOW_END) != 0
+        offset = Int(clamping: raw.offset)
         event = Text(raw.event)
         self.releasedTo = Int(clamping: releasedTo)
     }

@@ -15,6 +15,8 @@ package struct AttemptOutcome: Sendable, Equatable {
     package enum Verdict: Sendable, Equatable {
         /// At the target or strategy of this name, anywhere in the tree; nil: wherever the router would go next.
         case retry(target: String?)
+        /// A guard could not judge: this attempt has failed, whatever its status, and is not made again.
+        case moveOn
     }
 
     /// The status that the client would get if this attempt were the last one: the provider's, a guard's (446, 246),

@@ -10,7 +10,8 @@
 //
 //  1. has the client seen a part of the answer, or did the gateway itself fail? Then this was the last attempt;
 //  2. did a hook ask for another attempt? Then its target, else the next one of the innermost fallback that has one,
-//     else the same target again (after a backoff where it failed); at most ten times, then this was the last attempt;
+//     else the same target again (after a backoff where it failed); so many times at most, then this was the last
+//     attempt. Or could a guard not judge, and the attempt counts as failed? Then the next one of that fallback, or none;
 //  3. does the target's retry policy want another call? Then the same target, after a wait;
 //  4. the fallbacks that the target stands in, from the inside out: does one move on, and has it another target?
 
@@ -173,7 +174,13 @@ package struct Router: Sendable {
         guard leaf >= 0 else { preconditionFailure("an outcome before the first attempt: \(outcome)") }
         if outcome.firstByteSent { return .end(.firstByteSent) }
         if outcome.isGatewayException { return .end(.gatewayException) }
-        if case .retry(let name)? = outcome.verdict { return stepForHook(name, now) }
+        switch outcome.verdict {
+        case .retry(let name): return stepForHook(name, now)
+        case .moveOn:
+            return nextTarget(now, movesOn: { _ in true }).map { .next(frame: $0.frame, position: $0.position) }
+                ?? .end(.settled)
+        case nil: break
+        }
         if case .again(let wait) = retryDecision(after: outcome) { return .retry(wait) }
         if let (frame, position) = nextTarget(now, movesOn: { outcome.movesOn($0) }) {
             return .next(frame: frame, position: position)
@@ -339,7 +346,10 @@ package struct Router: Sendable {
     /// Counts the target's last outcome: one request, one count. What the gateway did wrong is not the target's
     /// failure.
     private func record(_ outcome: AttemptOutcome, _ now: Int64) {
-        guard let breakers, let breaker = route.places[leaf].breaker, !outcome.isGatewayException else { return }
+        // A guard that failed says nothing of the target.
+        guard let breakers, let breaker = route.places[leaf].breaker, !outcome.isGatewayException,
+            outcome.verdict != .moveOn
+        else { return }
         breakers.record(breaker.key, breaker.policy, isFailure: breaker.policy.isFailure(outcome), now: now)
     }
 }

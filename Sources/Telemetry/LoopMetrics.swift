@@ -57,11 +57,14 @@ package final class LoopMetrics: @unchecked Sendable {
         var answering: OperationCells?
         for attempt in record.attempts { answering = recordAttempt(attempt, operation: record.operation) }
         if let answering, record.errorKind == nil { recordAnswer(record, answering) }
-        for check in record.checks {
-            let cells = cells(check: check.check)
-            cells.duration.observe(nanoseconds: check.duration)
-            cells.verdict(check.verdict).add()
-        }
+        for check in record.checks { checkRan(check) }
+    }
+
+    /// A check's verdict; with those of an exchange, or later, for a guard that nobody waited for.
+    package func checkRan(_ check: CheckRecord) {
+        let cells = cells(check: check.check)
+        cells.duration.observe(nanoseconds: check.duration)
+        cells.verdict(check.verdict).add()
     }
 
     /// Gives the operation's cells when the attempt was a success.

@@ -10,7 +10,8 @@ struct Plugin: ParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the plugins that a configuration loads, with their checks and providers, and those it refuses.")
+            abstract:
+                "List the plugins that a configuration loads, with their checks and providers, and those it refuses.")
 
         @Option(name: .shortAndLong, help: "The configuration file; without it, the installed plugins.")
         var config: String?
@@ -25,7 +26,13 @@ struct Plugin: ParsableCommand {
                 let manifest = library.manifest
                 print("\(manifest.id) \(manifest.version)  \(manifest.name)")
                 print("    \(library.directory), sha256 \(library.sha256)")
-                print("    runtime \(manifest.runtime), status \(manifest.status), security posture \(manifest.securityPosture)")
+                print(
+                    "    runtime \(manifest.runtime), status \(manifest.status), security posture \(manifest.securityPosture)"
+                )
+                let granted = loaded.snapshot.plugins.settings[manifest.id]?.egress ?? []
+                if !manifest.egress.isEmpty || !granted.isEmpty {
+                    print("    egress: \(names(manifest.egress)) asked for, \(names(granted)) granted")
+                }
                 guard verbose else { continue }
                 for check in manifest.checks {
                     let hooks = check.hooks.map(\.rawValue).sorted().joined(separator: ", ")
@@ -36,11 +43,14 @@ struct Plugin: ParsableCommand {
             for refusal in catalogue.refusals { print("refused: \(refusal.file): \(refusal.reason)") }
             if !catalogue.refusals.isEmpty { throw ExitCode(1) }
         }
+
+        private func names(_ hosts: [String]) -> String { hosts.isEmpty ? "nothing" : hosts.joined(separator: ", ") }
     }
 
     struct CheckPlugin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "check", abstract: "Check a plugin directory: its manifest, its library's file, and whether it loads.",
+            commandName: "check",
+            abstract: "Check a plugin directory: its manifest, its library's file, and whether it loads.",
             discussion: "Prints one line per test and ends with status 1 if one failed.")
 
         @Argument(help: "The directory that holds plugin.json.")
@@ -48,7 +58,11 @@ struct Plugin: ParsableCommand {
 
         func run() async throws {
             let results = await PluginCheck.run(directory)
-            for result in results { print("\(result.passed ? "ok  " : "FAIL") \(result.name)\(result.detail.isEmpty ? "" : ": " + result.detail)") }
+            for result in results {
+                print(
+                    "\(result.passed ? "ok  " : "FAIL") \(result.name)\(result.detail.isEmpty ? "" : ": " + result.detail)"
+                )
+            }
             let failed = results.count { !$0.passed }
             print("\(results.count - failed) passed, \(failed) failed")
             if failed > 0 { throw ExitCode(1) }

@@ -17,7 +17,7 @@ ENDS_WITH(gh_regex_span, end);
 VERSIONED(gh_host, complete);
 VERSIONED(gh_segment, name);
 VERSIONED(gh_decision, released_to);
-VERSIONED(gh_window, event);
+VERSIONED(gh_window, offset);
 VERSIONED(gh_failure, message);
 VERSIONED(gh_hooks, on_done);
 VERSIONED(gh_create_info, config_json);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import time
+from random import Random
 
 import pytest
 
@@ -16,10 +17,10 @@ from gateway import Gateway, command, plugin_directory, until
 SECRET = "tiptop-secret"
 
 
-def serve(directory, /, **more):
+def serve(directory, /, *, may_stall=False, **more):
     """A gateway with the plugins of this directory beside the staged ones."""
     settings = {"directories": [plugin_directory(), str(directory)]} | more.pop("plugins", {})
-    return Gateway({"plugins": settings} | more)
+    return Gateway({"plugins": settings} | more, may_stall=may_stall)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,20 @@ def test_cuts_of_the_transport_do_not_matter(gateway, upstream):
     bodies = {streamed(gateway, base, redact()).body for _ in range(7)}
     assert len(bodies) == 1
     assert said(parse_events(bodies.pop())) == CLEAN
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_cuts_are_redacted_alike(gateway, upstream, seed):
+    """Words that straddle windows and events, the bytes cut anywhere."""
+    random = Random(seed)
+    parts = [random.choice([SECRET, "ada@example.org", "é漢😀", "not@all", "x" * random.randrange(60), " "]) for _ in range(30)]
+    text = " ".join(parts)
+    whole = guarded(gateway, upstream.script(u.says(text)), redact()).json["choices"][0]["message"]["content"]
+    assert SECRET not in whole and "ada@" not in whole
+    cuts = sorted(random.sample(range(1, len(text)), random.randrange(1, min(40, len(text) - 1))))
+    pieces = [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)])]
+    base = upstream.script(u.streams(u.chat_frames(*pieces), split=random.randrange(0, 200)))
+    assert said(streamed(gateway, base, redact()).events) == whole
 
 
 def test_reasoning_and_tool_arguments_are_redacted(gateway, upstream):
@@ -329,6 +344,55 @@ def test_a_client_that_leaves_ends_the_question(gateway, upstream):
     assert len(upstream.requests) == 2
 
 
+# The judge and streamed answers.
+
+SENTENCE = "One sentence of more than sixteen bytes. "
+
+
+def judged_stream(gateway, upstream, judge_base, *words, split=0):
+    base = upstream.script(u.streams(u.chat_frames(*words), split=split))
+    return streamed(gateway, base, judge(judge_base + "/judge"))
+
+
+@pytest.mark.parametrize("split", [0, 1, 40, 5000])
+def test_each_window_waits_for_the_judge(gateway, upstream, split):
+    base = upstream.script(compact({"allow": True}))
+    words = [SENTENCE, "short", " and ", "é漢😀", SENTENCE]
+    answer = judged_stream(gateway, upstream, base, *words, split=split)
+    assert said(answer.events) == "".join(words) and answer.events[-1].is_done
+    questions = [request.body.decode() for request in upstream.at(base)]
+    assert "".join(questions) == "".join(words) and len(questions) >= 2
+
+
+def test_what_the_judge_has_not_let_go_stays(gateway, upstream):
+    base = upstream.script(compact({"allow": True}), compact({"allow": False}))
+    answer = judged_stream(gateway, upstream, base, SENTENCE, "That is what nobody may read.", " More.")
+    assert said(answer.events[:-1]) == SENTENCE
+    assert answer.events[-1].json["error"]["code"] == "judged" and "nobody may" not in answer.text
+
+
+def test_a_judge_that_is_late_at_the_end_of_a_stream(plugins, upstream):
+    """The stream has ended; the last window is still held."""
+    settings = {"pending-guard": {"timeout_ms": 300, "on_failure": "closed", "on_timeout": "closed"}}
+    with serve(plugins, plugins={"settings": settings}) as gateway:
+        answer = judged_stream(gateway, upstream, upstream.script(u.hangs), "short")
+        assert said(answer.events[:-1]) == "" and answer.events[-1].json["error"]["code"] == "guardrail_failed"
+        assert not any(event.is_done for event in answer.events)
+
+
+def test_a_client_that_leaves_a_judged_stream(gateway, upstream):
+    judge_base = upstream.script(u.hangs)
+    base = upstream.script(u.streams(u.chat_frames(SENTENCE, SENTENCE), end="open"))
+    with Connection(gateway) as connection:
+        body = json.dumps({"model": "m", "messages": HELLO, "stream": True}).encode()
+        config = config_header(target(base, output_guardrails=[judge(judge_base + "/judge")]))
+        connection.send_request("POST", "/v1/chat/completions", config, body)
+        question, = upstream.wait(1, judge_base)
+    assert question.abandoned.wait(10), "the fetch went on without its exchange"
+    assert upstream.at(base)[0].abandoned.wait(10), "the stream went on without its client"
+    assert len(upstream.at(judge_base)) == 1
+
+
 # What a judge that cannot judge does, under each policy.
 
 POLICIES = ["closed", "open", "retry"]
@@ -347,9 +411,9 @@ def expect_policy(gateway, upstream, answer, question_count):
     if gateway.policy == "open":
         assert answer.status == 200 and len(asked) == 1, answer
         return
+    # With nowhere else to go, the attempt that failed is the end.
     assert answer.status == 502, answer
-    if gateway.policy == "closed":
-        assert answer.error["type"] == "plugin_error" and "pending-guard.judge" in answer.error["message"]
+    assert answer.error["type"] == "plugin_error" and "pending-guard.judge" in answer.error["message"]
     assert not asked
 
 
@@ -391,6 +455,27 @@ def test_a_judge_at_a_forbidden_address_is_the_policys(strict, upstream, url):
     assert "10.1.2.3" not in answer.text and "169.254" not in answer.text
 
 
+def test_a_manifest_asks_and_the_operator_grants(tmp_path, upstream):
+    """What plugin.json asks for is not given by that alone; keys close the loopback addresses."""
+    compile_plugin(tmp_path / "pending-guard", "pending-guard", grants={"egress": ["127.0.0.1"]})
+    headers = {"authorization": "Bearer gk-0123456789abcdef0123456789abcdef"}
+    keys = [{"name": "k", "key": "gk-0123456789abcdef0123456789abcdef"}]
+    provider = {"up": {"provider": "openai", "api_key": "sk", "base_url": upstream.base}}
+    for egress, status in [([], 502), (["127.0.0.1"], 200)]:
+        base = upstream.script(compact({"allow": True}))
+        guard = {"checks": [{"id": "pending-guard.judge", "parameters": {"url": base + "/judge"}}]}
+        settings = {"pending-guard": {"on_failure": "closed"} | ({"egress": egress} if egress else {})}
+        config = {"keys": keys, "providers": provider, "guardrails": {"g": guard}, "configs": {"c": {"provider": "@up", "input_guardrails": ["g"]}}}
+        with serve(tmp_path, plugins={"settings": settings}, **config) as gateway:
+            answer = chat(gateway, headers | {"x-portkey-config": "c"})
+            assert answer.status == status, answer
+            if not egress:
+                line = gateway.wait_for_line(lambda line: line.get("message") == "a plugin's fetch was refused")
+                assert line["asks_for"] == "127.0.0.1" and line["grant"] == "plugins.settings.pending-guard.egress"
+            listed = command("plugin", "list", "--config", str(gateway.config_file))
+            assert f"egress: 127.0.0.1 asked for, {', '.join(egress) or 'nothing'} granted" in listed.stdout, listed.stdout
+
+
 def test_the_gateway_is_no_judge_of_its_own(strict, upstream):
     expect_policy(strict, upstream, judged(strict, upstream, strict.url), 0)
 
@@ -404,9 +489,8 @@ def test_a_judge_that_is_late_is_the_policys(strict, upstream):
     expect_policy(strict, upstream, answer, 1)
     expect_reason(strict, "no verdict within 400 ms")
     questions = upstream.at(base)
-    assert len(questions) == 1 or strict.policy == "retry"
-    for question in questions:
-        assert question.abandoned.wait(10), "nobody waits for the answer any more"
+    assert len(questions) == 1, "a policy asks no guard twice"
+    assert questions[0].abandoned.wait(10), "nobody waits for the answer any more"
 
 
 def test_a_fetch_may_have_a_shorter_time(strict, upstream):
@@ -426,6 +510,68 @@ def test_a_failing_guard_may_send_the_request_elsewhere(plugins, upstream):
         answer = chat(gateway, config_header(config))
         assert answer.status == 200, answer
         assert upstream.only.json["model"] == "second"
+
+
+@pytest.mark.parametrize("on", ["input", "output"])
+def test_a_failing_guard_counts_as_a_failed_attempt(plugins, upstream, on):
+    """Also for a fallback that names other codes, and a target that would be tried again."""
+    settings = {"pending-guard": {"on_failure": "retry", "on_timeout": "retry"}}
+    with serve(plugins, plugins={"settings": settings}) as gateway:
+        guard = {f"{on}_guardrails": [judge("http://10.1.2.3/")]}
+        if on == "output":
+            guard = {"output_guardrails": [{"behaviours.hook": {"do": "verdict", "number": FAIL}}]}
+            settings["behaviours"] = {"on_failure": "retry"}
+            gateway.reload({"plugins": {"directories": [plugin_directory(), str(plugins)], "settings": settings}})
+            gateway.wait_for_line(lambda line: line.get("message") == "configuration reloaded")
+        config = {
+            "strategy": {"mode": "fallback", "on_status_codes": [429]}, "retry": {"attempts": 2, "on_status_codes": [502]},
+            "targets": [target(upstream.base, **guard), target(upstream.base, override_params={"model": "second"})],
+        }
+        answer = chat(gateway, config_header(config))
+        assert answer.status == 200, answer
+        assert [request.json["model"] for request in upstream.requests][-1] == "second"
+        assert len(upstream.requests) == (1 if on == "input" else 2)
+
+
+# MARK: Another attempt, with another request
+
+FEEDBACK = '{"role":"user","content":"That was no good."}'
+
+
+def test_a_retry_may_change_what_is_asked(gateway, upstream):
+    """The answer's hook asks again, each time for one attempt, until the bound."""
+    guard = behave("script", text=f"verdict|{RETRY}\njson|/messages/-|{FEEDBACK}\nedit|0|0|3|Cry")
+    answer = guarded(gateway, upstream.base, guard, body={"messages": HELLO})
+    assert answer.status == 446, answer
+    first, *others = [request.json["messages"] for request in upstream.requests]
+    assert first == HELLO and len(others) == 3
+    edited = HELLO[0] | {"content": "Cry" + HELLO[0]["content"][3:]}
+    assert others == [[edited] + [json.loads(FEEDBACK)] * count for count in (1, 2, 3)]
+
+
+def test_what_a_hook_asks_is_for_one_attempt(gateway, upstream):
+    """The target after that gets the client's own words."""
+    again = behave("script", text=f"verdict|{RETRY}\njson|/messages/-|{FEEDBACK}")
+    targets = [target(upstream.base, output_guardrails=[again]), target(upstream.script(u.fails(500))), target(upstream.base)]
+    answer = chat(gateway, config_header({"strategy": {"mode": "fallback"}, "targets": targets}), messages=HELLO)
+    assert answer.status == 200, answer
+    assert [request.json["messages"] for request in upstream.requests] == [HELLO, [*HELLO, json.loads(FEEDBACK)], HELLO]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 5])
+def test_retries_of_hooks_are_bounded(plugins, upstream, limit):
+    with serve(plugins, limits={"max_guard_retries": limit}) as gateway:
+        answer = guarded(gateway, upstream.base, behave("script", text=f"verdict|{RETRY}"))
+        assert answer.status == 446 and len(upstream.requests) == 1 + limit
+
+
+def test_what_a_retry_asks_is_judged_anew(gateway, upstream):
+    config = {
+        "input_guardrails": [{"deny": True, "contains": {"words": ["no good"], "operator": "none"}}],
+        "output_guardrails": [behave("script", text=f"verdict|{RETRY}\njson|/messages/-|{FEEDBACK}")],
+    }
+    answer = chat(gateway, config_header(target(upstream.base, **config)))
+    assert answer.status == 446 and len(upstream.requests) == 1
 
 
 # MARK: Other hooks, and hooks that misbehave
@@ -490,6 +636,16 @@ def test_changes_that_cannot_be_applied_are_a_failure(gateway, upstream):
     guard = behave("script", text="json|/nowhere/deep|1") | {"deny": True}
     answer = guarded(gateway, upstream.base, guard, side="input")
     assert answer.status == 502 and answer.error["type"] == "plugin_error" and not upstream.requests
+
+
+def test_a_hook_that_stalls_its_loop_is_noticed(plugins, upstream):
+    """Every other test fails when that happens in its gateway."""
+    with serve(plugins, may_stall=True) as gateway:
+        assert behaving(gateway, upstream, "spin", number=20).status == 200
+        line = gateway.wait_for_line(lambda line: line.get("message") == "a hook stalled its event loop")
+        assert line["check"] == "behaviours.hook" and 20 <= int(line["ms"]) < 1000
+        assert gateway.stop() == 0
+        assert line["clock"] == "wall" or gateway.stalls() == [line]
 
 
 def test_a_hook_that_never_returns_holds_nobody_up(plugins, upstream):

@@ -62,7 +62,8 @@ class Gateway:
     """One running gateway. `config` is written to a file; where it listens is filled in."""
 
     def __init__(
-        self, config: dict[str, Any], *, arguments: tuple[str, ...] = (), env: dict[str, str] | None = None, file: str = "gatehouse.json"
+        self, config: dict[str, Any], *, arguments: tuple[str, ...] = (), env: dict[str, str] | None = None, file: str = "gatehouse.json",
+        may_stall: bool = False,
     ):
         self.directory = tempfile.TemporaryDirectory(prefix="gatehouse-test-")
         self.path = pathlib.Path(self.directory.name)
@@ -70,6 +71,7 @@ class Gateway:
         self.config = config
         self.arguments = arguments
         self.env = env or {}
+        self.may_stall = may_stall
         self.lines: list[str] = []
         self.arrived = threading.Condition()
         self.write(config)
@@ -117,6 +119,12 @@ class Gateway:
             self.directory.cleanup()
         if kind is None:
             assert status == 0, f"the gateway ended with {status}:\n" + "\n".join(self.lines[-20:])
+            assert self.may_stall or not self.stalls(), f"hooks stalled a loop: {self.stalls()}"
+
+    def stalls(self) -> list[dict[str, Any]]:
+        """Hooks that took too long on their loop. Only debug builds can tell: they count the thread's own time."""
+        self.reader.join(SOON)
+        return [line for line in self.log() if line.get("message") == "a hook stalled its event loop" and line.get("clock") == "thread"]
 
     def stop(self, timeout: float = SOON) -> int:
         """Tells it to stop, kills it when it does not, and gives its status."""

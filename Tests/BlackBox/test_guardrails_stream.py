@@ -261,3 +261,103 @@ def test_pieces_of_any_size(gateway, upstream, split):
     pieces = ["ü", "😀 und ", "漢字", "\u2028", "ende"]
     answer = stream(gateway, upstream.script(split_words(*pieces, split=split)), output_guardrails=[none_of("forbidden", deny=True)])
     assert said(without_results(answer)) == "".join(pieces)
+
+
+# MARK: However a stream is cut
+
+def at_once(frames):
+    """All of a stream in one piece."""
+    return u.streams([b"".join(frames)])
+
+
+def test_a_denial_comes_at_the_same_place_however_the_stream_is_cut(gateway, upstream):
+    """What the guards have let go before it goes out, also when all of it came at once."""
+    frames = u.chat_frames(*["x" * 600] * 12, "forbidden", " more")
+    replies = [at_once(frames), *(u.streams(frames, split=split) for split in (0, 100, 700, 1600))]
+    base = upstream.script(*replies)
+    guards = {"output_guardrails": [none_of("zebra", deny=True), none_of("forbidden", deny=True)]}
+    texts = set()
+    for _ in replies:
+        answer = stream(gateway, base, **guards)
+        assert answer.events[-1].json["error"]["type"] == "hooks_failed"
+        texts.add(said(answer.events[:-1]))
+    text, = texts
+    assert len(text) > 2000 and not text.strip("x")
+
+
+@pytest.mark.parametrize("first, second", [("forbidden", "late"), ("late", "forbidden")])
+def test_the_first_denial_in_the_stream_counts(gateway, upstream, first, second):
+    """Whichever guard it is of, and although the other would have refused what follows."""
+    frames = u.chat_frames("forbidden" + "x" * 2500, "late" + "y" * 2500)
+    replies = [at_once(frames), u.streams(frames), u.streams(frames, split=50)]
+    base = upstream.script(*replies)
+    guards = [{"id": name} | none_of(name, deny=True) for name in (first, second)]
+    for _ in replies:
+        answer = stream(gateway, base, output_guardrails=guards)
+        assert "error" in answer.events[-1].json and said(answer.events[:-1]) == ""
+
+
+def test_what_the_first_guard_let_go_is_judged_at_the_end(gateway, upstream):
+    """The second guard holds what the first released, and the stream ends."""
+    def check(name, **parameters):
+        return {"id": f"default.{name}", "parameters": parameters}
+
+    hooks = [
+        {"type": "mutator", "id": "m", "checks": [check("regexReplace", rule="/a/g", redactText="forb")]},
+        {"type": "guardrail", "id": "g", "deny": True, "checks": [check("contains", words=["forbidden"], operator="none")]},
+    ]
+    answer = stream(gateway, upstream.script(split_words("a", "idden")), after_request_hooks=hooks)
+    assert "error" in answer.events[-1].json and said(answer.events[:-1]) == ""
+
+
+# MARK: What a guard of the whole answer cannot read
+
+WHOLE = {"deny": True, "wordCount": {"minWords": 1, "maxWords": 9}}
+
+
+def closed(upstream, **limits):
+    """A gateway whose checks refuse when they cannot judge."""
+    config = {"limits": limits} if limits else {}
+    return Gateway(config | {"plugins": {"settings": {"default": {"on_failure": "closed", "on_timeout": "closed"}}}})
+
+
+def test_a_stream_longer_than_a_whole_answer_may_be_is_a_failure(upstream):
+    words = ["word " * 200] * 40
+    with closed(upstream, upstream_body_bytes=16384) as gateway:
+        answer = stream(gateway, upstream.script(split_words(*words)), output_guardrails=[WHOLE])
+        assert answer.events[-1].json["error"]["code"] == "guardrail_failed" and "word" not in answer.text.replace("wordCount", "")
+        gateway.wait_for_line(lambda line: line.get("reason") == "the stream is longer than limits.upstream_body_bytes")
+
+
+def test_a_stream_that_is_too_long_passes_an_open_guard(upstream):
+    words = ["word " * 200] * 40
+    open_policy = {"plugins": {"settings": {"default": {"on_failure": "open"}}}}
+    with Gateway({"limits": {"upstream_body_bytes": 16384}} | open_policy) as gateway:
+        answer = stream(gateway, upstream.script(split_words(*words)), output_guardrails=[WHOLE])
+        assert said(without_results(answer)) == "".join(words) and answer.events[-1].is_done
+
+
+@pytest.mark.parametrize("guard", [WHOLE, none_of("forbidden", deny=True)])
+def test_an_event_that_is_no_json_is_a_failure(upstream, guard):
+    frames = u.chat_frames("fine")
+    frames.insert(2, b"data: forbidden\n\n")
+    with closed(upstream) as gateway:
+        answer = stream(gateway, upstream.script(u.streams(frames)), output_guardrails=[guard])
+        assert answer.events[-1].json["error"]["code"] == "guardrail_failed" and "forbidden" not in answer.text
+
+
+# MARK: Guards that nobody waits for
+
+def test_an_async_guard_judges_a_stream_that_has_gone(gateway, upstream):
+    guards = [{"id": "aside-stream", "async": True, "deny": True} | none_of("upstream")]
+    answer = stream(gateway, upstream.base, output_guardrails=guards)
+    assert answer.status == 200 and said(answer.events) == u.CHAT_TEXT and not results(answer, "after")
+    line = gateway.wait_for_line(lambda line: line.get("guardrail") == "aside-stream")
+    assert (line["message"], line["side"], line["verdict"]) == ("a guardrail judged off the path", "answer", "false")
+
+
+def test_an_async_guard_sees_what_went_out(gateway, upstream):
+    replace = [{"regexReplace": {"rule": "/upstream/g", "redactText": "#"}}]
+    guards = [{"id": "aside-redacted", "async": True} | none_of("upstream")]
+    stream(gateway, upstream.base, output_mutators=replace, output_guardrails=guards)
+    assert gateway.wait_for_line(lambda line: line.get("guardrail") == "aside-redacted")["verdict"] == "true"

@@ -436,7 +436,7 @@ static int stream_segment(const scene *s, void *self, const gh_segment *segment,
     gh_segment shown = *segment;
     shown.text = (gh_str){NULL, 0};
     gh_window w = {sizeof w, end == len ? GH_WINDOW_LAST : 0, lend(all + begin, end - begin), seen - begin, &shown,
-                   {NULL, 0}};
+                   {NULL, 0}, begin};
     gh_decision d;
     zero(&d);
     size_t preset = end - begin > s->overlap ? end - begin - s->overlap : 0;

@@ -13,19 +13,24 @@ import Wire
     private let state = Workshop.folder()
     private let plugins = Workshop.folder()
 
-    private func load(_ previous: PluginCatalogue? = nil, _ change: (inout PluginLoader.Settings) -> Void = { _ in }) -> PluginCatalogue {
+    private func load(_ previous: PluginCatalogue? = nil, _ change: (inout PluginLoader.Settings) -> Void = { _ in })
+        -> PluginCatalogue
+    {
         var settings = PluginLoader.Settings(stateDirectory: state)
         settings.directories = [plugins]
         change(&settings)
         return PluginCatalogue.load(settings, services: recorder.services, previous: previous)
     }
 
-    private func refusals(_ catalogue: PluginCatalogue) -> [String] { catalogue.refusals.map { "\($0.file): \($0.reason)" } }
+    private func refusals(_ catalogue: PluginCatalogue) -> [String] {
+        catalogue.refusals.map { "\($0.file): \($0.reason)" }
+    }
 
     /// What the hook of refusals.c denies with: 450 and its generation.
     private func status(of library: PluginLibrary) async throws -> Int? {
         let instance = try PluginInstance.create(
-            library: library, interface: .hooks, id: "check", check: library.manifest.checks.first, config: [:], services: recorder.services)
+            library: library, interface: .hooks, id: "check", check: library.manifest.checks.first, config: [:],
+            services: recorder.services)
         return await status(of: instance)
     }
 
@@ -48,6 +53,20 @@ import Wire
         #expect(catalogue.suggestion(for: "check") == "; did you mean refusals.check?")
         #expect(catalogue.suggestion(for: "entirely.different") == "")
         #expect(catalogue.suggestion(for: "") == "")
+    }
+
+    @Test func aFolderWithoutAManifestIsRefusedAndAFileIsNot() throws {
+        _ = try PluginFolder("refusals", in: plugins, named: "good")
+        mkdir(plugins + "/empty", 0o755)
+        symlink("/nowhere/at/all", plugins + "/gone")
+        close(open(plugins + "/README.md", O_CREAT | O_WRONLY, 0o644))
+        let catalogue = load()
+        #expect(catalogue.libraries.map(\.manifest.id) == ["refusals"])
+        #expect(
+            refusals(catalogue) == [
+                "\(plugins)/empty/plugin.json: cannot be opened: No such file or directory",
+                "\(plugins)/gone/plugin.json: cannot be examined: No such file or directory",
+            ])
     }
 
     @Test func namesOfChecksAreUnique() throws {
@@ -100,11 +119,19 @@ import Wire
         }
         #expect(try refusal("{}") == ["\(file): a provider description needs \"id\" and \"adapter\""])
         #expect(try refusal("{\"id\": \"acme\", \"adapter\": \"none\"}") == ["\(file): its adapter none is not loaded"])
-        #expect(try refusal("{\"id\": \"acme\", \"adapter\": \"refusals\"}") == ["\(file): /endpoints: expected an object; it is missing"])
+        #expect(
+            try refusal("{\"id\": \"acme\", \"adapter\": \"refusals\"}") == [
+                "\(file): /endpoints: expected an object; it is missing"
+            ])
         #expect(try refusal("{") == ["\(file): is not valid JSON: expected a member name in quotes (byte 1)"])
         chmod(file, 0o666)
-        #expect(refusals(load { $0.providerDirectories = [descriptions] }).first?.hasPrefix("\(file): has mode 0666") == true)
-        #expect(refusals(load { $0.providerDirectories = ["/nowhere"] }) == ["/nowhere: cannot be listed: No such file or directory"])
+        #expect(
+            refusals(load { $0.providerDirectories = [descriptions] }).first?.hasPrefix("\(file): has mode 0666")
+                == true)
+        #expect(
+            refusals(load { $0.providerDirectories = ["/nowhere"] }) == [
+                "/nowhere: cannot be listed: No such file or directory"
+            ])
         #expect(folder.parent == plugins)
     }
 
@@ -116,7 +143,10 @@ import Wire
         let catalogue = load()
         #expect(refusals(catalogue) == ["\(faulty.library): its entry function returned NULL"])
         #expect(catalogue.libraries.map(\.directory) == [sound.path])
-        #expect(refusals(load { $0.directories = ["/nowhere"] }) == ["/nowhere: cannot be listed: No such file or directory"])
+        #expect(
+            refusals(load { $0.directories = ["/nowhere"] }) == [
+                "/nowhere: cannot be listed: No such file or directory"
+            ])
     }
 
     // MARK: Reload
@@ -137,18 +167,23 @@ import Wire
         #expect(load(first).libraries.first?.manifest.checks.first?.title == "New")
         try folder.put("/version", "\"2.0.0\"")
         #expect(
-            refusals(load(first)) == ["\(folder.library): says that its version is \"1.0.0\"; plugin.json says \"2.0.0\""])
+            refusals(load(first)) == [
+                "\(folder.library): says that its version is \"1.0.0\"; plugin.json says \"2.0.0\""
+            ])
         try folder.put("/version", "\"1.0.0\"")
         try folder.put("/checks/check/hooks/on_error", "{}")
         #expect(
-            refusals(load(first)) == ["\(folder.library): plugin.json promises on_error for the check check, but the table gh.hooks/1 has none"])
+            refusals(load(first)) == [
+                "\(folder.library): plugin.json promises on_error for the check check, but the table gh.hooks/1 has none"
+            ])
     }
 
     @Test func aChangedLibraryRunsBesideTheOld() async throws {
         let folder = try PluginFolder("refusals", in: plugins)
         let first = load()
         let old = try PluginInstance.create(
-            library: try #require(first.libraries.first), interface: .hooks, id: "check", check: first.libraries.first?.manifest.checks.first,
+            library: try #require(first.libraries.first), interface: .hooks, id: "check",
+            check: first.libraries.first?.manifest.checks.first,
             config: [:], services: recorder.services)
         #expect(await status(of: old) == 451)
         // As a package manager does it: a new file in the place of the old.
@@ -170,7 +205,8 @@ import Wire
         let catalogue = load()
         let library = try #require(catalogue.libraries.first)
         let instance = try PluginInstance.create(
-            library: library, interface: .hooks, id: "check", check: library.manifest.checks.first, config: [:], services: recorder.services)
+            library: library, interface: .hooks, id: "check", check: library.manifest.checks.first, config: [:],
+            services: recorder.services)
         let size = try Workshop.read(folder.library).count
         try Workshop.write([UInt8](repeating: 0xCC, count: size), to: folder.library)
         #expect(await status(of: instance) == 451)
@@ -185,7 +221,9 @@ import Wire
         var catalogue = load()
         var descriptors: Set<UnsafePointer<gh_plugin>> = []
         for generation in 0..<20 {
-            try Workshop.write(try Workshop.compile("refusals/refusals.c", generation % 2 == 0 ? [] : ["GENERATION=2"]), to: folder.library)
+            try Workshop.write(
+                try Workshop.compile("refusals/refusals.c", generation % 2 == 0 ? [] : ["GENERATION=2"]),
+                to: folder.library)
             catalogue = load(catalogue)
             let library = try #require(catalogue.libraries.first)
             descriptors.insert(library.descriptor)

@@ -34,7 +34,9 @@ import Testing
     }
 
     /// A compiled pattern, or the error's offset and sentence.
-    private func compile(_ pattern: String, _ flags: Int = 0, room: Int = 128) -> (pattern: OpaquePointer?, offset: UInt64, error: String) {
+    private func compile(_ pattern: String, _ flags: Int = 0, room: Int = 128) -> (
+        pattern: OpaquePointer?, offset: UInt64, error: String
+    ) {
         let text = Bytes(pattern)
         var offset: UInt64 = 0
         var error = [CChar](repeating: 0x7F, count: room + 1)
@@ -42,16 +44,24 @@ import Testing
             table.compile?(nil, gh_str(viewing: text), UInt32(flags), &offset, &error, room)
         }
         #expect(error[room] == 0x7F, "the buffer's end was passed")
-        return (compiled, offset, String(decoding: error.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        return (
+            compiled, offset, String(decoding: error.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        )
     }
 
     /// The status, and the spans as text; nil for a group that took no part.
-    private func match(_ pattern: OpaquePointer?, _ text: String, from start: UInt64 = 0, room: Int = 4) -> (status: Int, groups: [String?]) {
+    private func match(_ pattern: OpaquePointer?, _ text: String, from start: UInt64 = 0, room: Int = 4) -> (
+        status: Int, groups: [String?]
+    ) {
         let bytes = Bytes(text)
         var spans = [gh_regex_span](repeating: gh_regex_span(begin: 7, end: 7), count: room)
-        let status = withExtendedLifetime(bytes) { Int(table.match?(pattern, gh_str(viewing: bytes), start, &spans, room) ?? -99) }
+        let status = withExtendedLifetime(bytes) {
+            Int(table.match?(pattern, gh_str(viewing: bytes), start, &spans, room) ?? -99)
+        }
         guard status > 0 else { return (status, []) }
-        return (status, spans.prefix(status).map { $0.begin == .max ? nil : String(bytes[Int($0.begin)..<Int($0.end)]) })
+        return (
+            status, spans.prefix(status).map { $0.begin == .max ? nil : String(bytes[Int($0.begin)..<Int($0.end)]) }
+        )
     }
 
     @Test func groupsComeBehindTheWholeMatch() throws {
@@ -157,7 +167,8 @@ import Testing
         var lines: [String] = []
         static let note: gh_schema_violation = { user, pointer, message in
             guard let user else { return }
-            Unmanaged<Violations>.fromOpaque(user).takeUnretainedValue().lines.append("\(pointer.string ?? "-"): \(message.string ?? "-")")
+            Unmanaged<Violations>.fromOpaque(user).takeUnretainedValue().lines.append(
+                "\(pointer.string ?? "-"): \(message.string ?? "-")")
         }
         var pointer: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
     }
@@ -165,19 +176,24 @@ import Testing
     private func compile(_ schema: String) -> (schema: OpaquePointer?, lines: [String]) {
         let violations = Violations()
         let text = Bytes(schema)
-        let compiled = withExtendedLifetime((text, violations)) { table.compile?(nil, gh_str(viewing: text), Violations.note, violations.pointer) }
+        let compiled = withExtendedLifetime((text, violations)) {
+            table.compile?(nil, gh_str(viewing: text), Violations.note, violations.pointer)
+        }
         return (compiled, violations.lines)
     }
 
     private func validate(_ schema: OpaquePointer?, _ document: String) -> (status: Int, lines: [String]) {
         let violations = Violations()
         let text = Bytes(document)
-        let status = withExtendedLifetime((text, violations)) { table.validate?(schema, gh_str(viewing: text), Violations.note, violations.pointer) }
+        let status = withExtendedLifetime((text, violations)) {
+            table.validate?(schema, gh_str(viewing: text), Violations.note, violations.pointer)
+        }
         return (Int(status ?? -99), violations.lines)
     }
 
     @Test func documentsAreJudgedWithReasons() throws {
-        let (schema, lines) = compile(#"{"type":"object","properties":{"a/b":{"type":"integer"},"c":{"enum":["x"]}},"required":["c"]}"#)
+        let (schema, lines) = compile(
+            #"{"type":"object","properties":{"a/b":{"type":"integer"},"c":{"enum":["x"]}},"required":["c"]}"#)
         defer { table.free_schema?(schema) }
         #expect(schema != nil)
         #expect(lines.isEmpty)
@@ -202,8 +218,15 @@ import Testing
             let (compiled, lines) = compile(schema)
             #expect(compiled == nil, "\(schema)")
             #expect(lines.count == 1, "\(schema)")
-            #expect(lines.first?.contains("the schema is not valid: ") == true)
         }
+    }
+
+    @Test func eachReasonIsTold() throws {
+        let (compiled, lines) = compile(#"{"type":"strin","properties":{"a":{"minLength":-1},"b":{"pattern":"("}}}"#)
+        #expect(compiled == nil)
+        #expect(lines.count == 3)
+        #expect(lines.contains { $0.hasPrefix("/type") })
+        #expect(lines.contains { $0.hasPrefix("/properties/a/minLength") })
     }
 
     @Test func freeingNothingIsNothing() { table.free_schema?(nil) }
@@ -214,7 +237,10 @@ import Testing
 @Suite struct MetricsServiceTests {
     @Test func metricsAreDefinedInCreateAndFrozenThen() async throws {
         let bench = try Bench.doing("metrics", plugin: "services")
-        #expect(bench.recorder.metrics == ["counter services asked_total: How often.", "histogram services length: How long. [1.0, 2.5, 10.0]"])
+        #expect(
+            bench.recorder.metrics == [
+                "counter services asked_total: How often.", "histogram services length: How long. [1.0, 2.5, 10.0]",
+            ])
         // The same name gives the same metric; too many bounds give none.
         #expect(bench.probe.results(4) == [1, 2, 1, 0])
         #expect(await TestLoop().run(.request, on: bench.exchange()).verdict == .proceed)
@@ -232,7 +258,9 @@ import Testing
     private let loop = TestLoop()
     private static let url: [(String, JSONValue)] = [("url", "http://judge.internal/ask"), ("timeout_ms", 700)]
 
-    private func fetching(_ what: String = "fetch") throws -> Bench { try Bench.doing(what, plugin: "services", with: Self.url) }
+    private func fetching(_ what: String = "fetch") throws -> Bench {
+        try Bench.doing(what, plugin: "services", with: Self.url)
+    }
 
     @Test func aFetchGoesOutAsItWasAsked() async throws {
         let bench = try fetching()
@@ -245,8 +273,10 @@ import Testing
         #expect(request.headers.map(\.name) == ["X-Ask"])
         #expect(request.headers.map(\.value) == ["now"])
         #expect(String(request.body) == "{\"ask\":1}")
-        #expect(request.grantedEgress == ["judge.internal"])
-        bench.recorder.fetcher.answer(0, PluginFetchAnswer(status: 200, headers: [("content-type", "text/plain"), ("x", "y")], body: "yes"))
+        #expect(request.askedEgress == ["judge.internal"])
+        #expect(request.pluginID == "services")
+        bench.recorder.fetcher.answer(
+            0, PluginFetchAnswer(status: 200, headers: [("content-type", "text/plain"), ("x", "y")], body: "yes"))
         #expect(await decision.verdict == .proceed)
         await bench.probe.waits(for: .completed)
         #expect(bench.probe[.answer] == 200)
@@ -269,7 +299,9 @@ import Testing
         _ = HookCall.invoke(.request, exchange)
         let own = try #require(bench.recorder.fetcher.requests.last?.deadline)
         #expect(before <= own && own <= .after(milliseconds: 700))
-        for index in 0..<2 { bench.recorder.fetcher.answer(index, PluginFetchAnswer(status: 200, headers: [], body: .empty)) }
+        for index in 0..<2 {
+            bench.recorder.fetcher.answer(index, PluginFetchAnswer(status: 200, headers: [], body: .empty))
+        }
         await bench.probe.waits(for: .completed, 2)
     }
 
@@ -277,7 +309,8 @@ import Testing
         let bench = try fetching()
         async let decision = loop.run(.request, on: bench.exchange())
         await bench.probe.waits(for: .started)
-        bench.recorder.fetcher.answer(0, PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "the address 10.0.0.1 is private"))
+        bench.recorder.fetcher.answer(
+            0, PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "the address 10.0.0.1 is private"))
         #expect(await decision.verdict == .fail("the address 10.0.0.1 is private"))
         #expect(bench.probe[.sum] == HookLifeTests.sum("the address 10.0.0.1 is private"))
     }
@@ -352,7 +385,8 @@ import Testing
         #expect(throws: PluginCreationError.self) {
             _ = try PluginInstance.create(
                 library: library, interface: .hooks, id: "hook", check: nil,
-                config: .object(JSONObject(Self.url + [("do", "fetch_detached_and_refuse"), ("probe", JSONValue(probe.address))])),
+                config: .object(
+                    JSONObject(Self.url + [("do", "fetch_detached_and_refuse"), ("probe", JSONValue(probe.address))])),
                 services: recorder.services)
         }
         // services.c keeps what its answer needs: freeing it would be the plugin's own fault.
@@ -366,7 +400,9 @@ import Testing
         await withTaskGroup(of: Verdict.self) { group in
             for _ in 0..<200 { group.addTask { await loop.run(.request, on: bench.exchange()).verdict } }
             await bench.probe.waits(for: .started, 200)
-            for index in 0..<200 { bench.recorder.fetcher.answer(index, PluginFetchAnswer(status: 200, headers: [], body: .empty)) }
+            for index in 0..<200 {
+                bench.recorder.fetcher.answer(index, PluginFetchAnswer(status: 200, headers: [], body: .empty))
+            }
             for await verdict in group { #expect(verdict == .proceed) }
         }
         await bench.probe.waits(for: .completed, 200)

@@ -12,19 +12,27 @@ import Wire
 
     @Test func aHookReadsTheFacts() async throws {
         let bench = try Bench.doing("facts")
-        let facts = ExchangeFacts.chat(answer: #"{"choices":[{"index":0,"message":{"role":"assistant","content":"a"}},{"index":1,"message":{"content":"b"}}]}"#)
+        let facts = ExchangeFacts.chat(
+            answer:
+                #"{"choices":[{"index":0,"message":{"role":"assistant","content":"a"}},{"index":1,"message":{"content":"b"}}]}"#
+        )
         let exchange = bench.exchange(facts)
         #expect(await loop.run(.request, on: exchange).verdict == .proceed)
         let told = Dictionary(exchange.attributes.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
         let expected = [
-            "info.1": "chat_completions", "info.2": "m", "info.3": "openai", "info.4": "config.targets[1]", "info.5": "2", "info.6": "3",
-            "info.7": "true", "info.8": "t-1", "info.9": "w", "info.10": "p", "info.11": #"{"team":"red","user":"u\"1"}"#,
-            "info.12": #"{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}"#, "info.13": "stop", "info.14": "POST",
-            "info.15": "/v1/chat/completions", "info.16": "200", "info.17": "(absent)", "metadata.team": "red", "metadata.none": "(absent)",
+            "info.1": "chat_completions", "info.2": "m", "info.3": "openai", "info.4": "config.targets[1]",
+            "info.5": "2", "info.6": "3",
+            "info.7": "true", "info.8": "t-1", "info.9": "w", "info.10": "p",
+            "info.11": #"{"team":"red","user":"u\"1"}"#,
+            "info.12": #"{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}"#, "info.13": "stop",
+            "info.14": "POST",
+            "info.15": "/v1/chat/completions", "info.16": "200", "info.17": "(absent)", "metadata.team": "red",
+            "metadata.none": "(absent)",
             "header.first": "one", "header.second": "two", "header.third": "(absent)", "header.far": "(absent)",
             "header.secret": "(absent)", "header.response": "yes", "json.role": "\"system\"", "json.none": "(absent)",
             "json.bad": "(absent)", "json.wrong_side": "(absent)", "counts": "2 2",
-            "segment.0": "0 1 0 /messages/0/content : Be kind.", "segment.1": "0 2 1 /messages/1/content : Grüße, \"Ada\" 😀",
+            "segment.0": "0 1 0 /messages/0/content : Be kind.",
+            "segment.1": "0 2 1 /messages/1/content : Grüße, \"Ada\" 😀",
         ]
         #expect(told == expected)
     }
@@ -32,10 +40,12 @@ import Wire
     @Test func whatIsNotKnownYetIsAbsent() async throws {
         let bench = try Bench.doing("facts")
         let identity = ExchangeIdentity(
-            endpoint: .messages, method: "POST", path: "/v1/messages", traceID: "t", workspace: nil, principal: nil, isStream: false,
+            endpoint: .messages, method: "POST", path: "/v1/messages", traceID: "t", workspace: nil, principal: nil,
+            isStream: false,
             metadata: [], requestHeaders: [])
         let exchange = bench.exchange(
-            ExchangeFacts(identity: identity, model: nil, request: BodyView(body: "{}", endpoint: .messages, isRequest: true)))
+            ExchangeFacts(
+                identity: identity, model: nil, request: BodyView(body: "{}", endpoint: .messages, isRequest: true)))
         #expect(await loop.run(.request, on: exchange).verdict == .proceed)
         let told = Dictionary(exchange.attributes.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
         for absent in [2, 3, 4, 5, 9, 10, 12, 13, 16] { #expect(told["info.\(absent)"] == "(absent)") }
@@ -76,7 +86,9 @@ import Wire
         #expect(await loop.run(.request, on: exchange).verdict == .deny(expected))
         #expect(bench.probe.results(6) == [0, 0, 0, 0, 1, 1])
         #expect(
-            bench.recorder.lines == [Recorder.Line(level: .warning, plugin: "behaviours.hook", message: "a message", fields: ["field=value"])])
+            bench.recorder.lines == [
+                Recorder.Line(level: .warning, plugin: "behaviours.hook", message: "a message", fields: ["field=value"])
+            ])
         #expect(exchange.reports.map { $0.data.map { String($0) } } == ["{\"edge\":true}"])
     }
 
@@ -99,17 +111,23 @@ import Wire
 
 @Suite struct StagingTests {
     private let loop = TestLoop()
-    private static let body = #"{"model":"m","messages":[{"role":"user","content":"Grüße, \"Ada\" 😀"}],"tags":["a","b"],"n":1}"#
+    private static let body =
+        #"{"model":"m","messages":[{"role":"user","content":"Grüße, \"Ada\" 😀"}],"tags":["a","b"],"n":1}"#
 
     /// The statuses of a script's lines, and the body as it goes on.
-    private func play(_ lines: String..., body: String = StagingTests.body, answer: String? = nil) async throws -> (statuses: [Int], body: String?) {
+    private func play(_ lines: String..., body: String = StagingTests.body, answer: String? = nil) async throws -> (
+        statuses: [Int], body: String?
+    ) {
         let bench = try Bench.doing("script", with: [("text", .string(lines.joined(separator: "\n")))])
         let facts = ExchangeFacts.chat(body, answer: answer)
         let exchange = bench.exchange(facts)
         let decision = await loop.run(.request, on: exchange)
         #expect(decision.verdict == .proceed)
         let side: HookExchange.Side = answer == nil ? .request : .response
-        return (bench.probe.results(lines.count), try exchange.changed(facts.response ?? facts.request, side).map { String($0) })
+        return (
+            bench.probe.results(lines.count),
+            try exchange.changed(facts.response ?? facts.request, side).map { String($0) }
+        )
     }
 
     // Offsets in: G r ü . ß . e , _ " A d a " _ 😀...
@@ -129,15 +147,19 @@ import Wire
     }
 
     @Test func severalEditsOfOneTextApplyTogether() async throws {
-        let (statuses, body) = try await play("edit|0|10|13|\"Eve\"\\", "edit|0|0|1|g", "edit|0|15|19|:)", "edit|0|7|7|!")
+        let (statuses, body) = try await play(
+            "edit|0|10|13|\"Eve\"\\", "edit|0|0|1|g", "edit|0|15|19|:)", "edit|0|7|7|!")
         #expect(statuses == [0, 0, 0, 0])
-        #expect(try JSONValue(parsing: try #require(body))["messages"]?[0]?["content"]?.string == "grüße!, \"\"Eve\"\\\" :)")
+        #expect(
+            try JSONValue(parsing: try #require(body))["messages"]?[0]?["content"]?.string == "grüße!, \"\"Eve\"\\\" :)"
+        )
     }
 
     @Test func insertionsAtOnePlaceKeepTheirOrder() async throws {
         let (statuses, body) = try await play("edit|0|0|0|1", "edit|0|0|0|2", "edit|0|19|19|3", "edit|0|19|19|4")
         #expect(statuses == [0, 0, 0, 0])
-        #expect(try JSONValue(parsing: try #require(body))["messages"]?[0]?["content"]?.string == "12Grüße, \"Ada\" 😀34")
+        #expect(
+            try JSONValue(parsing: try #require(body))["messages"]?[0]?["content"]?.string == "12Grüße, \"Ada\" 😀34")
     }
 
     @Test func overlappingEditsAreInvalid() async throws {
@@ -163,7 +185,10 @@ import Wire
     }
 
     @Test func editsOutOfRangeAreInvalid() async throws {
-        for range in ["0|20", "20|20", "5|4", "18446744073709551615|18446744073709551615", "0|18446744073709551615", "9223372036854775808|9223372036854775809"] {
+        for range in [
+            "0|20", "20|20", "5|4", "18446744073709551615|18446744073709551615", "0|18446744073709551615",
+            "9223372036854775808|9223372036854775809",
+        ] {
             #expect(try await play("edit|0|\(range)|x").statuses == [Int(GH_INVALID)], "\(range)")
         }
     }
@@ -178,15 +203,20 @@ import Wire
         let bench = try Bench.script("edit|0|0|1|x")
         let identity = ExchangeFacts.chat().identity
         let exchange = bench.exchange(
-            ExchangeFacts(identity: identity, model: "m", request: BodyView(body: Bytes(body), endpoint: .embeddings, isRequest: true)))
-        #expect(exchange.facts.request.segments.first?.segment.flags == Segment.Flags.readOnly | Segment.Flags.binary || !exchange.facts.request.segments.isEmpty)
+            ExchangeFacts(
+                identity: identity, model: "m",
+                request: BodyView(body: Bytes(body), endpoint: .embeddings, isRequest: true)))
+        #expect(
+            exchange.facts.request.segments.first?.segment.flags == Segment.Flags.readOnly | Segment.Flags.binary
+                || !exchange.facts.request.segments.isEmpty)
         _ = await loop.run(.request, on: exchange)
         #expect(bench.probe.result(0) == GH_UNSUPPORTED)
         #expect(try exchange.changed(exchange.facts.request, .request) == nil)
     }
 
     @Test func answersAreEditedLikeRequests() async throws {
-        let answer = #"{"choices":[{"index":0,"message":{"role":"assistant","content":"one"}},{"index":1,"message":{"role":"assistant","content":"two"}}]}"#
+        let answer =
+            #"{"choices":[{"index":0,"message":{"role":"assistant","content":"one"}},{"index":1,"message":{"role":"assistant","content":"two"}}]}"#
         let (statuses, body) = try await play("side|1", "edit|1|0|3|zwei", "edit|0|0|3|eins", answer: answer)
         #expect(statuses == [0, 0, 0])
         #expect(body == answer.replacing("one", with: "eins").replacing("two", with: "zwei"))
@@ -215,7 +245,8 @@ import Wire
 
     @Test func setJSONTakesJSONOnly() async throws {
         for (pointer, value) in [
-            ("/n", "nothing"), ("/n", ""), ("/n", "1 2"), ("/n", "{\"a\":1,}"), ("n", "1"), ("/~2", "1"), ("/n", "{\"a\":1,\"a\":2}"),
+            ("/n", "nothing"), ("/n", ""), ("/n", "1 2"), ("/n", "{\"a\":1,}"), ("n", "1"), ("/~2", "1"),
+            ("/n", "{\"a\":1,\"a\":2}"),
         ] {
             let (statuses, body) = try await play("json|\(pointer)|\(value)")
             #expect(statuses == [Int(GH_INVALID)], "\(pointer) \(value)")
@@ -232,7 +263,8 @@ import Wire
     }
 
     @Test func valuesAndEditsGoTogether() async throws {
-        let (statuses, body) = try await play("json|/messages/0/name|\"Bo\"", "edit|0|0|7|Hi", "json|/n|3", "insert|/tags/0|\"c\"")
+        let (statuses, body) = try await play(
+            "json|/messages/0/name|\"Bo\"", "edit|0|0|7|Hi", "json|/n|3", "insert|/tags/0|\"c\"")
         #expect(statuses == [0, 0, 0, 0])
         let value = try JSONValue(parsing: try #require(body))
         #expect(value["messages"]?[0]?["content"]?.string == "Hi, \"Ada\" 😀")
@@ -247,6 +279,15 @@ import Wire
         let (statuses, body) = try await play("body|{\"model\": \"other\"}", "json|/n|3")
         #expect(statuses == [0, 0])
         #expect(body == "{\"model\": \"other\",\"n\":3}")
+    }
+
+    @Test func aNewBodyAndEditsOfTheOldExcludeEachOther() async throws {
+        let (statuses, body) = try await play("body|{}", "edit|0|0|1|x")
+        #expect(statuses == [0, Int(GH_INVALID)])
+        #expect(body == "{}")
+        let (others, edited) = try await play("edit|0|0|1|x", "body|{}")
+        #expect(others == [0, Int(GH_INVALID)])
+        #expect(edited?.contains("\"messages\"") == true)
     }
 
     @Test func setBodyTakesJSONOnly() async throws {
@@ -298,7 +339,9 @@ import Wire
         let bench = try Bench.doing("verdict")
         let exchange = bench.exchange()
         var text = Array("a sentence".utf8)
-        let kept = text.withUnsafeBytes { exchange.keep(gh_str(ptr: $0.baseAddress?.assumingMemoryBound(to: CChar.self), len: $0.count)) }
+        let kept = text.withUnsafeBytes {
+            exchange.keep(gh_str(ptr: $0.baseAddress?.assumingMemoryBound(to: CChar.self), len: $0.count))
+        }
         text = Array("something!".utf8)
         exchange.prepare(exchange.facts, deadline: .never)
         #expect(kept.string == "a sentence")
@@ -318,7 +361,8 @@ import Wire
         let exchange = bench.exchange(facts)
         let decision = await loop.run(.request, on: exchange)
         #expect(decision.verdict != .proceed)
-        #expect(bench.probe.results(7) == [0, 0, 0, 0, 0, 0, 0])
+        // A new body and edits of the old exclude each other.
+        #expect(bench.probe.results(7) == [0, 0, Int(GH_INVALID), 0, 0, 0, 0])
         // Nobody applies them, and the next call begins with nothing.
         exchange.prepare(facts, deadline: .never)
         #expect(exchange.edits.isEmpty && exchange.puts.isEmpty && exchange.newBodies.isEmpty)
@@ -345,7 +389,8 @@ import Wire
         exchange.prepare(exchange.facts, deadline: .never)
         let id = try #require(exchange.facts.request.segments.first).segment.id
         let raw = Bytes([0xFF])
-        #expect(withExtendedLifetime(raw) { exchange.stageEdit(id, 0, 1, gh_str(viewing: raw)) } == gh_status(GH_INVALID))
+        #expect(
+            withExtendedLifetime(raw) { exchange.stageEdit(id, 0, 1, gh_str(viewing: raw)) } == gh_status(GH_INVALID))
         #expect(exchange.stageEdit(id, 0, 1, .absent) == gh_status(GH_OK), "takes the range out")
     }
 }
@@ -354,20 +399,29 @@ import Wire
 @Suite struct WindowTests {
     private let loop = TestLoop()
 
-    private func window(_ text: String, freshFrom: Int = 0, isLast: Bool = false, releasedTo: Int = 0, flags: UInt32 = 0, event: Bytes? = nil) -> StreamWindow {
+    private func window(
+        _ text: String, freshFrom: Int = 0, isLast: Bool = false, releasedTo: Int = 0, flags: UInt32 = 0,
+        event: Bytes? = nil
+    ) -> StreamWindow {
         let segment = Segment(
-            kind: .reasoning, role: .assistant, index: 1, id: 77, flags: flags, pointer: "/choices/1/message/reasoning_content",
+            kind: .reasoning, role: .assistant, index: 1, id: 77, flags: flags,
+            pointer: "/choices/1/message/reasoning_content",
             textRange: 0..<0, depth: 1, isEscaped: false)
         return StreamWindow(
-            segment: PresentedSegment(segment, in: .empty), text: Bytes(text), freshFrom: freshFrom, isLast: isLast, releasedTo: releasedTo,
+            segment: PresentedSegment(segment, in: .empty), text: Bytes(text), freshFrom: freshFrom, isLast: isLast,
+            releasedTo: releasedTo,
             event: event)
     }
 
     @Test func aWindowSaysWhatItIs() async throws {
         let bench = try Bench.doing("windows", "stream")
         let exchange = bench.exchange()
-        #expect(await loop.run(.stream(window("Grüße", freshFrom: 2, releasedTo: 4)), on: exchange) == Decision(verdict: .proceed, releasedTo: 4))
-        #expect(await loop.run(.stream(window("", isLast: true, event: "{\"a\":1}")), on: exchange) == Decision(verdict: .proceed))
+        #expect(
+            await loop.run(.stream(window("Grüße", freshFrom: 2, releasedTo: 4)), on: exchange)
+                == Decision(verdict: .proceed, releasedTo: 4))
+        #expect(
+            await loop.run(.stream(window("", isLast: true, event: "{\"a\":1}")), on: exchange)
+                == Decision(verdict: .proceed))
         #expect(
             bench.recorder.lines.map(\.fields) == [
                 ["text=Grüße", "numbers=2 4 0 1", "event=-"], ["text=", "numbers=0 0 1 0", "event={\"a\":1}"],
@@ -376,8 +430,20 @@ import Wire
         #expect(bench.probe.results(2) == [1, GH_SEGMENT_REASONING])
     }
 
+    @Test func aWindowSaysWhereItIs() async throws {
+        let bench = try Bench.doing("windows", "stream")
+        var last = window("", isLast: true)
+        last.offset = 1 << 40
+        last.isEnd = true
+        _ = await loop.run(.stream(last), on: bench.exchange())
+        #expect(bench.recorder.lines.first?.fields[1] == "numbers=0 0 3 0")
+        #expect(bench.probe.results(3)[2] == 1 << 40)
+    }
+
     @Test func editsOfAWindowAreOffsetsInItsText() async throws {
-        let bench = try Bench.script("edit|w|2|4|u", "edit|w|3|3|x", "edit|w|4|5|y", "release|7", "json|/n|1", "body|{}", "edit|0|0|1|z", check: "stream")
+        let bench = try Bench.script(
+            "edit|w|2|4|u", "edit|w|3|3|x", "edit|w|4|5|y", "release|7", "json|/n|1", "body|{}", "edit|0|0|1|z",
+            check: "stream")
         let exchange = bench.exchange()
         #expect(await loop.run(.stream(window("Grüße")), on: exchange) == Decision(verdict: .proceed, releasedTo: 7))
         #expect(

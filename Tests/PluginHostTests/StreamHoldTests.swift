@@ -25,7 +25,10 @@ private struct Player {
     var windows: [String] = []
     var clamps = 0
 
-    init(_ check: CheckManifest, of endpoint: Endpoint = .chatCompletions, _ judge: @escaping Judge = { _, _ in Answer() }) {
+    init(
+        _ check: CheckManifest, of endpoint: Endpoint = .chatCompletions,
+        _ judge: @escaping Judge = { _, _ in Answer() }
+    ) {
         hold = StreamHold(endpoint: endpoint, check: check)
         self.judge = judge
     }
@@ -39,7 +42,9 @@ private struct Player {
             if text.contains("\u{FFFD}") { Issue.record("half a character: \(text)") }
             let answer = judge(key, window)
             let edits = answer.edits.map { HookExchange.Edit(segment: 0, range: $0.range, text: Bytes($0.text)) }
-            if !hold.settle(key, window, releasedTo: answer.releasedTo ?? window.releasedTo, edits: edits) { clamps += 1 }
+            if !hold.settle(key, window, releasedTo: answer.releasedTo ?? window.releasedTo, edits: edits) {
+                clamps += 1
+            }
         }
         left += hold.release()
     }
@@ -56,7 +61,11 @@ private struct Player {
         var texts: [String: String] = [:]
         for event in left {
             let chunk = ChunkText(endpoint: .chatCompletions, event: event)
-            for delta in chunk.deltas { texts["\(delta.key.choice).\(delta.key.kind)\(delta.key.part == 0 ? "" : ".\(delta.key.part)")", default: ""] += String(chunk.text(of: delta)) }
+            for delta in chunk.deltas {
+                texts[
+                    "\(delta.key.choice).\(delta.key.kind)\(delta.key.part == 0 ? "" : ".\(delta.key.part)")",
+                    default: ""] += String(chunk.text(of: delta))
+            }
         }
         return texts
     }
@@ -66,13 +75,16 @@ private func check(
     _ mode: CheckManifest.StreamMode = .window, window: Int = 10, overlap: Int = 0, kinds: Set<Segment.Kind> = []
 ) -> CheckManifest {
     CheckManifest(
-        id: "c", title: "c", aliases: [], hooks: [.stream], isBlocking: false, mutates: true, segments: kinds, streamMode: mode, windowBytes: window,
+        id: "c", title: "c", aliases: [], hooks: [.stream], isBlocking: false, mutates: true, segments: kinds,
+        streamMode: mode, windowBytes: window,
         overlapBytes: overlap, schema: nil, schemaDocument: nil)
 }
 
 private func chunk(_ delta: String, choice: Int = 0, finish: String? = nil) -> SSEEvent {
     SSEEvent(
-        data: Bytes("{\"id\":\"1\",\"choices\":[{\"index\":\(choice),\"delta\":{\(delta)},\"finish_reason\":\(finish.map { "\"\($0)\"" } ?? "null")}]}"))
+        data: Bytes(
+            "{\"id\":\"1\",\"choices\":[{\"index\":\(choice),\"delta\":{\(delta)},\"finish_reason\":\(finish.map { "\"\($0)\"" } ?? "null")}]}"
+        ))
 }
 
 private func content(_ text: String, choice: Int = 0, finish: String? = nil) -> SSEEvent {
@@ -80,7 +92,9 @@ private func content(_ text: String, choice: Int = 0, finish: String? = nil) -> 
 }
 
 private func tool(_ index: Int, _ arguments: String, choice: Int = 0) -> SSEEvent {
-    chunk("\"tool_calls\":[{\"index\":\(index),\"function\":{\"arguments\":\(JSONValue.string(arguments).text)}}]", choice: choice)
+    chunk(
+        "\"tool_calls\":[{\"index\":\(index),\"function\":{\"arguments\":\(JSONValue.string(arguments).text)}}]",
+        choice: choice)
 }
 
 private func texts(_ events: [SSEEvent]) -> [String] {
@@ -107,6 +121,41 @@ private func texts(_ events: [SSEEvent]) -> [String] {
         #expect(player.windows == ["0.text: |1234567890", "0.text: |abc$"])
         #expect(texts(player.left) == ["12345", "67890", "abc", ""])
         #expect(player.hold.isEmpty)
+    }
+
+    @Test func windowsSayWhereTheyBegin() {
+        var offsets: [Int] = []
+        var player = Player(check(window: 4, overlap: 2)) { _, window in
+            offsets.append(window.offset)
+            // An edit does not move what follows.
+            return Answer(edits: window.offset == 0 ? [(0..<1, "much longer")] : [])
+        }
+        player.take(["abcd", "efgh", "é", "ij"].map { content($0) }, isFinal: true)
+        #expect(offsets == [0, 2, 6, 10])
+        #expect(player.said["0.text"] == "much longerbcdefghéij")
+    }
+
+    @Test(arguments: [false, true])
+    func theEndComesOnceToWhoWantsIt(_ isWanted: Bool) {
+        var check = check(window: 4)
+        check.wantsEnd = isWanted
+        var ends: [Int] = []
+        var player = Player(check) { _, window in
+            if window.isEnd {
+                #expect(window.isLast && window.text.isEmpty)
+                ends.append(window.offset)
+            }
+            return Answer()
+        }
+        player.take([content("abcdef"), content("g", finish: "stop"), SSEEvent.done])
+        #expect(ends == [])
+        player.take([], isFinal: true)
+        #expect(ends == (isWanted ? [7] : []))
+        #expect(player.windows.count == (isWanted ? 3 : 2))
+        #expect(texts(player.left) == ["abcdef", "g", ""])
+        var silent = Player(check)
+        silent.take([SSEEvent.done], isFinal: true)
+        #expect(silent.windows == [])
     }
 
     @Test func eventsWithoutTextPassAtOnceUnlessSomethingIsHeldBeforeThem() {
@@ -210,19 +259,24 @@ private func texts(_ events: [SSEEvent]) -> [String] {
     @Test func textsAreJoinedByWhatTheyBelongTo() {
         var player = Player(check(window: 4))
         player.take([
-            content("ab"), chunk("\"reasoning_content\":\"12\""), content("AB", choice: 1), tool(0, "{\"x"), tool(1, "{\"y"),
-            content("cd"), chunk("\"reasoning_content\":\"34\""), content("CD", choice: 1), tool(0, "\":1}"), tool(1, "\":2}"),
+            content("ab"), chunk("\"reasoning_content\":\"12\""), content("AB", choice: 1), tool(0, "{\"x"),
+            tool(1, "{\"y"),
+            content("cd"), chunk("\"reasoning_content\":\"34\""), content("CD", choice: 1), tool(0, "\":1}"),
+            tool(1, "\":2}"),
         ])
         #expect(
             player.windows == [
-                "0.text: |abcd", "0.reasoning: |1234", "1.text: |ABCD", "0.toolArguments: |{\"x\":1}", "0.toolArguments.1: |{\"y\":2}",
+                "0.text: |abcd", "0.reasoning: |1234", "1.text: |ABCD", "0.toolArguments: |{\"x\":1}",
+                "0.toolArguments.1: |{\"y\":2}",
             ])
         #expect(player.left.count == 10)
     }
 
     @Test func eventsLeaveInTheirOrder() {
         // The reasoning is released at once, but stands behind content that is not.
-        var player = Player(check(window: 4)) { key, window in Answer(releasedTo: key.kind == .text && !window.isLast ? 0 : window.text.count) }
+        var player = Player(check(window: 4)) { key, window in
+            Answer(releasedTo: key.kind == .text && !window.isLast ? 0 : window.text.count)
+        }
         player.take([content("abcd"), chunk("\"reasoning_content\":\"1234\"")])
         #expect(player.left.isEmpty)
         player.take([content("e", finish: "stop")])
@@ -250,14 +304,18 @@ private func texts(_ events: [SSEEvent]) -> [String] {
 
     @Test func kindsThatACheckDoesNotAskForPassUnseen() {
         var player = Player(check(window: 100, kinds: [.text]))
-        player.take([chunk("\"reasoning_content\":\"free\""), content("held"), chunk("\"reasoning_content\":\"behind\"")])
+        player.take([
+            chunk("\"reasoning_content\":\"free\""), content("held"), chunk("\"reasoning_content\":\"behind\""),
+        ])
         #expect(texts(player.left) == ["free"])
         player.take([], isFinal: true)
         #expect(player.windows == ["0.text: |held$"])
     }
 
     @Test func blocksOfMessagesFinishByThemselves() {
-        func event(_ name: String, _ data: String) -> SSEEvent { SSEEvent(name: name, data: Bytes("{\"type\":\"\(name)\",\(data)}")) }
+        func event(_ name: String, _ data: String) -> SSEEvent {
+            SSEEvent(name: name, data: Bytes("{\"type\":\"\(name)\",\(data)}"))
+        }
         var player = Player(check(window: 100), of: .messages)
         player.take([
             event("content_block_start", "\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}"),
@@ -268,7 +326,8 @@ private func texts(_ events: [SSEEvent]) -> [String] {
         #expect(player.left.count == 3)
         #expect(player.left.map(\.name) == ["content_block_start", "content_block_delta", "content_block_stop"])
         player.take([
-            event("content_block_delta", "\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{}\"}"),
+            event(
+                "content_block_delta", "\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{}\"}"),
             event("message_stop", "\"x\":1"),
         ])
         #expect(player.windows.last == "0.toolArguments.1: |{}$")
@@ -302,7 +361,9 @@ private func texts(_ events: [SSEEvent]) -> [String] {
     @Test(arguments: 0...12)
     func anInsertionGoesWhereItWasPut(_ place: Int) {
         let text = "abcdefghijkl"
-        for pieces in [["abcdefghijkl"], ["abc", "def", "ghi", "jkl"], text.map(String.init), ["a", "bcdefghijk", "l"]] {
+        for pieces in [
+            ["abcdefghijkl"], ["abc", "def", "ghi", "jkl"], text.map(String.init), ["a", "bcdefghijk", "l"],
+        ] {
             var player = player([(place..<place, "·")])
             player.take(pieces.map { content($0) })
             let index = text.index(text.startIndex, offsetBy: place)
@@ -327,7 +388,10 @@ private func texts(_ events: [SSEEvent]) -> [String] {
         var windows = 0
         var player = Player(check(window: 4)) { _, window in
             windows += 1
-            return Answer(edits: [(range: 0..<0, text: "<\(windows)"), (range: window.text.count..<window.text.count, text: "\(windows)>")])
+            return Answer(edits: [
+                (range: 0..<0, text: "<\(windows)"),
+                (range: window.text.count..<window.text.count, text: "\(windows)>"),
+            ])
         }
         player.take(["ab", "cd", "ef", "gh"].map { content($0) })
         #expect(player.said == ["0.text": "<1abcd1><2efgh2>"])
@@ -344,7 +408,9 @@ private func texts(_ events: [SSEEvent]) -> [String] {
     }
 
     @Test func oneChoicesEditLeavesTheOthersAlone() {
-        var player = Player(check(window: 4)) { key, _ in Answer(edits: key.choice == 1 ? [(range: 0..<4, text: "edited")] : []) }
+        var player = Player(check(window: 4)) { key, _ in
+            Answer(edits: key.choice == 1 ? [(range: 0..<4, text: "edited")] : [])
+        }
         player.take([content("abcd"), content("ABCD", choice: 1)])
         #expect(player.said == ["0.text": "abcd", "1.text": "edited"])
         #expect(player.left.first == content("abcd"), "byte for byte")
@@ -415,7 +481,8 @@ private func texts(_ events: [SSEEvent]) -> [String] {
         var answer = Answer()
         var open = text.count
         if !window.isLast {
-            for length in stride(from: min(word.count - 1, text.count), to: 0, by: -1) where text.suffix(length).elementsEqual(word.prefix(length)) {
+            for length in stride(from: min(word.count - 1, text.count), to: 0, by: -1)
+            where text.suffix(length).elementsEqual(word.prefix(length)) {
                 open = text.count - length
                 break
             }
@@ -467,7 +534,8 @@ private func texts(_ events: [SSEEvent]) -> [String] {
         let gone = "[…]"
         #expect(
             player.said == [
-                "0.text": "Das ist \(gone) und gehen \(gone)\(gone) 😀geh", "0.reasoning": "x\(gone)y", "1.text": "\(gone)\(gone)",
+                "0.text": "Das ist \(gone) und gehen \(gone)\(gone) 😀geh", "0.reasoning": "x\(gone)y",
+                "1.text": "\(gone)\(gone)",
                 "0.toolArguments": "{\"q\":\"\(gone)\"}", "0.toolArguments.1": "{\"r\":\"\(gone)\"}",
             ])
         #expect(!player.left.contains { String($0.data).contains(Self.secret) })
@@ -504,7 +572,9 @@ private func texts(_ events: [SSEEvent]) -> [String] {
             var player = Player(check(window: window, overlap: overlap)) { _, _ in Answer() }
             for _ in 0..<Int.random(in: 1...30, using: &random) {
                 let choice = Int.random(in: 0...1, using: &random)
-                let text = String((0..<Int.random(in: 0...5, using: &random)).map { _ in letters.randomElement(using: &random) ?? "a" })
+                let text = String(
+                    (0..<Int.random(in: 0...5, using: &random)).map { _ in letters.randomElement(using: &random) ?? "a"
+                    })
                 if !text.isEmpty { expected["\(choice).text", default: ""] += text }
                 player.take([content(text, choice: choice)])
             }

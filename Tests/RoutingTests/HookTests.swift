@@ -73,6 +73,18 @@ import Testing
         #expect((2000..<2500).contains(delays[2]))
     }
 
+    @Test func aGuardThatFailedMovesOnAndNeverRepeats() throws {
+        let failed = AttemptOutcome(status: 502, verdict: .moveOn)
+        var single = Walk()
+        let alone = try single.run(Route(.leaf(0, retry: RetryPolicy(attempts: 3))), [failed])
+        #expect(alone.targets == [0])
+        #expect(alone.finish?.reason == .settled)
+        var fallback = Walk()
+        let trace = try fallback.run(
+            Route(.strategy(.fallback(onStatusCodes: [429]), [.leaf(0), .leaf(1), .leaf(2)])), [failed, failed, good])
+        #expect(trace.targets == [0, 1, 2])
+    }
+
     @Test func tenExtraAttemptsAreTheLimit() throws {
         var walk = Walk()
         let trace = try walk.run(Route(.leaf(0)), [asking()])

@@ -29,7 +29,8 @@ typedef struct gh_str {
   size_t len;
 } gh_str;
 
-/* Bytes handed over. release NULL: the receiver copies before it returns; else it calls release(owner) exactly once. */
+/* Bytes handed over. release NULL: the receiver copies before it returns; else it calls release(owner) exactly once, on
+ * any thread, also when it refuses them; the instance that gave them is not destroyed before. ptr NULL: no bytes. */
 typedef struct gh_bytes {
   const void *ptr;
   size_t len;

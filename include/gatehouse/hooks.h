@@ -31,7 +31,8 @@ struct gh_decision { /* the host zeroes it and sets struct_size before every cal
   gh_bytes body;       /* ANSWER */
   gh_str content_type; /* ANSWER; absent = application/json */
   uint64_t released_to; /* on_stream: offset in the window's text up to which the host may let go. The host presets it
-                         * to the end less the configured overlap. What is before it is never presented again. */
+                         * to the end less the configured overlap. What is before it is never presented again. For a
+                         * pending call it is what complete() gets, where a zeroed decision holds everything back. */
 };
 
 /* Streamed text that the host holds back for this instance. One window belongs to one segment: content, reasoning and
@@ -43,8 +44,14 @@ typedef struct gh_window {
   uint64_t fresh_from;        /* text[0, fresh_from) was presented before */
   const gh_segment *segment;  /* its text member is absent; edit() takes its id and offsets in text */
   gh_str event;               /* mode "event": the newest event as canonical JSON; else absent */
+  uint64_t offset;            /* where text[0] stands in the segment's whole text, in bytes as the answer came to this
+                               * guard: edits do not move it. offset + fresh_from is 0 in a segment's first window */
 } gh_window;
-enum { GH_WINDOW_LAST = 1 }; /* nothing of this segment follows */
+enum {
+  GH_WINDOW_LAST = 1, /* nothing of this segment follows, as far as the events tell */
+  GH_WINDOW_END = 2   /* the whole answer has ended. Comes once, with an empty text, to checks whose manifest says
+                       * "end": true for on_stream; not for an answer without text, nor for one that broke off */
+};
 
 /* A failed attempt. */
 typedef struct gh_failure {

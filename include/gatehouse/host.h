@@ -113,12 +113,14 @@ struct gh_host {
 
   /* [hook] Replaces the bytes [begin, end) of a segment's text as it was presented. Staged, like all changes: applied
    * together when the decision lets the exchange go on, and invisible until then. Ranges of one call may not overlap
-   * and must not cut a character. */
+   * and must not cut a character. In on_response and on_error, edits of the request's side go with GH_RETRY into the
+   * next attempt; with other verdicts they are forgotten. */
   gh_status (*edit)(gh_exchange *, uint64_t segment_id, uint64_t begin, uint64_t end, gh_str replacement);
   /* [hook] Puts a raw JSON value at a JSON pointer: replaces, or adds to an object; an array index "-" appends, and
    * an existing index inserts before it when insert is 1. */
   gh_status (*set_json)(gh_exchange *, gh_side, gh_str json_pointer, gh_str raw_json, uint32_t insert);
-  /* [hook] Replaces the whole body. */
+  /* [hook] Replaces the whole body, before what set_json puts. It and edit() exclude each other on one side of one
+   * call: the second of them answers GH_INVALID. */
   gh_status (*set_body)(gh_exchange *, gh_side, gh_str body);
   /* [hook] Sets a header of the answer to the client; value absent removes it. */
   gh_status (*set_header)(gh_exchange *, gh_side, gh_str name, gh_str value);
@@ -138,8 +140,11 @@ struct gh_host {
 
   /* [hook] Starts a pending call: then return GH_PENDING and call complete() exactly once, also after on_cancel. */
   gh_token (*pend)(gh_exchange *);
-  /* [any] Ends a pending call with the verdict and decision that the hook would have returned. NULL decision: a zeroed
-   * one. GH_GONE: the host had stopped waiting, or the token was used before. Do not touch the exchange afterwards. */
+  /* [any] Ends a pending call with the verdict and decision that the hook would have returned. NULL decision: one as
+   * the host presets it. GH_GONE: the host had stopped waiting, or the token was used before. GH_INVALID: GH_PENDING is
+   * no end; the call has failed. GH_UNSUPPORTED: members that this host does not know are set; complete again without.
+   * Afterwards the exchange is not yours, and the instance with its gh_host may be destroyed before this returns: a
+   * thread of the plugin's own takes what it still needs from elsewhere. The table of the entry lives on. */
   gh_status (*complete)(gh_token, int32_t verdict, const gh_decision *decision);
 };
 

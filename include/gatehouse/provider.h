@@ -33,7 +33,8 @@ typedef struct gh_upstream {
   gh_status (*out_target)(gh_out *, gh_str method, gh_str url);
   /* Sets a header; value absent removes it. Authorization and the like: out_credential. */
   gh_status (*out_header)(gh_out *, gh_str name, gh_str value);
-  /* The body. Without this call the client's own body is sent, byte for byte. */
+  /* The body; the last call counts. Without it the client's own body is sent, byte for byte. Bytes with release live
+   * until the request has gone, and the instance with them. */
   gh_status (*out_body)(gh_out *, gh_bytes body);
   /* The host writes prefix + credential into the header. ref: "api_key". GH_NOT_FOUND: the target has none. */
   gh_status (*out_credential)(gh_out *, gh_str header_name, gh_str prefix, gh_str ref);
@@ -63,7 +64,10 @@ typedef struct gh_provider {
   uint32_t reserved;
   /* Makes the upstream request of one attempt. CONTINUE, DENY (the request cannot be expressed: 400) or FAIL. */
   gh_verdict (*build)(void *self, gh_exchange *, gh_out *, gh_decision *);
-  /* A 2xx answer to canonical JSON. *json may carry release. GH_INVALID: not an answer of this provider (502). */
+  /* A 2xx answer to canonical JSON. The host zeroes *json. Bytes without release are copied as soon as this has
+   * returned: they may be the instance's or the answer's own, or keep()'s, but not this function's. Bytes with release belong to
+   * the host: it calls release(owner) once, on any thread, maybe long after the exchange, whatever the status here, and
+   * the instance lives until then. GH_INVALID: not an answer of this provider (502). */
   gh_status (*map_response)(void *self, gh_exchange *, const gh_http_in *, gh_bytes *json);
   /* State of one stream; NULL is allowed. */
   void *(*stream_open)(void *self, gh_exchange *);

@@ -40,6 +40,9 @@ typedef struct instance {
   void *own;
 } instance;
 
+/* What the entry got: it lives as long as the process, when an instance and its host are gone. */
+static const gh_host *library_host;
+
 /* The slots, when no test gave any. */
 static int64_t spare[P_COUNT];
 
@@ -192,7 +195,7 @@ static const gh_plugin plugin = {
     .id = GH_LIT(PLUGIN_ID), .version = GH_LIT("1.0.0"), .create = create, .destroy = destroy, .query = query};
 
 GH_ENTRY_ATTR const gh_plugin *gh_plugin_entry_v1(const gh_host *host) {
-  (void)host;
+  library_host = host;
   return &plugin;
 }
 

@@ -15,7 +15,8 @@ typedef void (*gh_schema_violation)(void *user, gh_str json_pointer, gh_str mess
 typedef struct gh_schema {
   uint32_t struct_size;
   uint32_t reserved;
-  /* [any] NULL when the schema is invalid; each reason goes to on_violation (may be NULL). References to other documents
+  /* [any] NULL when the schema is invalid; each reason, at most twenty, goes to on_violation (may be NULL),
+   * with the place in the schema. References to other documents
    * are refused: nothing is fetched. */
   gh_schema_compiled *(*compile)(const gh_host *, gh_str schema_json, gh_schema_violation on_violation, void *user);
   /* [any] 1 valid, 0 not (each reason goes to on_violation), GH_INVALID when the document is not JSON. */

@@ -6,8 +6,8 @@
 /* ---- pending calls ----------------------------------------------------------------------------------------------- */
 
 typedef struct pending {
-  instance *self;
-  gh_exchange *x;
+  instance copy;  /* the instance itself may be destroyed when the token is over */
+  gh_exchange *x; /* NULL: over already */
   gh_token token;
   gh_verdict verdict;
   int go; /* the slot that it waits for */
@@ -17,8 +17,7 @@ typedef struct pending {
 /* On a thread of the plugin's own: waits until it is told to, reads views once more, and completes. */
 static void *finish(void *raw) {
   pending *call = raw;
-  /* Once the call is complete, the instance may be destroyed: what is noted then is noted through a copy. */
-  instance copy = *call->self, *self = &copy;
+  instance *self = &call->copy;
   const gh_host *host = self->host;
   gh_decision decision;
   gh_segment segment;
@@ -27,10 +26,10 @@ static void *finish(void *raw) {
   memset(&segment, 0, sizeof segment);
   decision.struct_size = sizeof decision;
   segment.struct_size = sizeof segment;
-  note(self, P_SUM, sum(host->body(call->x, GH_SIDE_REQUEST)));
-  if (host->segment(call->x, GH_SIDE_REQUEST, 0, &segment) == GH_OK && strcmp(self->what, "pend_and_edit") == 0)
+  if (call->x) note(self, P_SUM, sum(host->body(call->x, GH_SIDE_REQUEST)));
+  if (call->x && host->segment(call->x, GH_SIDE_REQUEST, 0, &segment) == GH_OK && strcmp(self->what, "pend_and_edit") == 0)
     host->edit(call->x, segment.id, 0, segment.text.len, str("edited on another thread"));
-  if (call->verdict == GH_DENY) {
+  if (call->x && call->verdict == GH_DENY) {
     char local[32];
     snprintf(local, sizeof local, "said by thread %d", 2);
     decision.http_status = 451;
@@ -38,8 +37,8 @@ static void *finish(void *raw) {
     decision.message = host->keep(call->x, str(local));
     memset(local, '?', sizeof local);
   }
-  note(self, P_STATUS, host->complete(call->token, call->verdict, &decision));
-  if (call->times > 1) note(self, P_STATUS2, host->complete(call->token, call->verdict, &decision));
+  note(self, P_STATUS, library_host->complete(call->token, call->verdict, &decision));
+  if (call->times > 1) note(self, P_STATUS2, library_host->complete(call->token, call->verdict, &decision));
   count(self, P_COMPLETED);
   free(call);
   return NULL;
@@ -48,8 +47,8 @@ static void *finish(void *raw) {
 static gh_token pend_with_thread(instance *self, gh_exchange *x, int go, int times) {
   pthread_t thread;
   pending *call = calloc(1, sizeof *call);
-  call->self = self;
-  call->x = x;
+  call->copy = *self;
+  call->x = times ? x : NULL;
   call->token = self->host->pend(x);
   call->verdict = self->number ? (gh_verdict)self->number : GH_CONTINUE;
   call->go = go;
@@ -83,13 +82,13 @@ static gh_verdict pend_and_complete_inside(instance *self, gh_exchange *x) {
 
 static void released(void *owner) {
   pending *call = owner;
-  count(call->self, P_RELEASED);
+  count(&call->copy, P_RELEASED);
   free(call);
 }
 
 static gh_bytes with_release(instance *self) {
   pending *call = calloc(1, sizeof *call);
-  call->self = self;
+  call->copy = *self;
   gh_bytes bytes = {"{\"canned\":true}", 15, released, call};
   return bytes;
 }
@@ -282,6 +281,7 @@ static gh_verdict windows(instance *self, const gh_window *window, gh_decision *
   self->host->log(self->host, GH_LOG_INFO, str("window"), fields, 3);
   note(self, P_RESULTS, window->segment->text.ptr == NULL);
   note(self, P_RESULTS + 1, window->segment->kind);
+  note(self, P_RESULTS + 2, (int64_t)window->offset);
   return GH_CONTINUE;
 }
 
@@ -313,7 +313,7 @@ static gh_verdict run(instance *self, gh_exchange *x, const gh_window *window, g
     return GH_PENDING;
   }
   if (strcmp(what, "pend_then_verdict") == 0) {
-    pend_with_thread(self, x, P_GO, 1);
+    pend_with_thread(self, x, P_GO, 0);
     out->http_status = 457;
     return GH_DENY;
   }

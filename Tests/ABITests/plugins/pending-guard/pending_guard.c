@@ -1,7 +1,7 @@
 /* Pending guard: asks a judge over the host's HTTP client whether a request may go on, and lets the host wait meanwhile. No
  * thread and no HTTP library of its own.
  *
- * The judge gets {"body": the request's body} and answers {"allow": true} or {"allow": false}.
+ * The judge gets {"body": the request's body}, or of a streamed answer each piece as text, and answers {"allow": true} or {"allow": false}.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@ typedef struct call {
   guard *self;
   gh_exchange *x;
   gh_token token;
+  uint64_t released_to; /* as the host has preset it */
 } call;
 
 static gh_str literal(const char *text) {
@@ -62,6 +63,7 @@ static void judged(void *user, const gh_http_in *in) {
   gh_verdict verdict = GH_FAIL;
   memset(&decision, 0, sizeof decision);
   decision.struct_size = sizeof decision;
+  decision.released_to = made->released_to;
   if (in->status == 0) {
     decision.message = host->keep(made->x, in->transport_error);
   } else if (in->status != 200) {
@@ -81,51 +83,62 @@ static void judged(void *user, const gh_http_in *in) {
   free(made);
 }
 
-static gh_verdict on_request(void *raw, gh_exchange *x, gh_decision *out) {
-  guard *self = raw;
+/* Asks, and lets the host wait. */
+static gh_verdict ask(guard *self, gh_exchange *x, gh_str question, const char *type, gh_decision *out) {
   const gh_host *host = self->host;
-  gh_str body = host->body(x, GH_SIDE_REQUEST);
-  gh_field header = {literal("Content-Type"), literal("application/json")};
+  gh_field header = {literal("Content-Type"), literal(type)};
   gh_http_request request;
   call *made = calloc(1, sizeof *made);
-  char *question = malloc(body.len + 16);
-  memset(&request, 0, sizeof request);
-  if (made && question) {
-    memcpy(question, "{\"body\":", 8);
-    memcpy(question + 8, body.ptr, body.len);
-    question[8 + body.len] = '}';
-    request.struct_size = sizeof request;
-    request.timeout_ms = self->timeout_ms;
-    request.method = literal("POST");
-    request.url = literal(self->url);
-    request.headers = &header;
-    request.header_count = 1;
-    request.body.ptr = question;
-    request.body.len = body.len + 9;
-    made->self = self;
-    made->x = x;
-    made->token = host->pend(x);
-    gh_token fetch = self->http->fetch(host, x, &request, judged, made);
-    free(question);
-    if (fetch) return GH_PENDING;
-    /* Refused at once: the call that was begun has to be ended all the same. */
-    memset(out, 0, sizeof *out);
-    out->struct_size = sizeof *out;
-    out->message = literal("the fetch was refused");
-    host->complete(made->token, GH_FAIL, out);
-    free(made);
-    return GH_PENDING;
+  if (!made) {
+    out->message = literal("out of memory");
+    return GH_FAIL;
   }
+  memset(&request, 0, sizeof request);
+  request.struct_size = sizeof request;
+  request.timeout_ms = self->timeout_ms;
+  request.method = literal("POST");
+  request.url = literal(self->url);
+  request.headers = &header;
+  request.header_count = 1;
+  request.body = question;
+  made->self = self;
+  made->x = x;
+  made->released_to = out->released_to;
+  made->token = host->pend(x);
+  if (self->http->fetch(host, x, &request, judged, made)) return GH_PENDING;
+  /* Refused at once: the call that was begun has to be ended all the same. */
+  out->message = literal("the fetch was refused");
+  host->complete(made->token, GH_FAIL, out);
   free(made);
+  return GH_PENDING;
+}
+
+static gh_verdict on_request(void *self, gh_exchange *x, gh_decision *out) {
+  gh_str body = ((guard *)self)->host->body(x, GH_SIDE_REQUEST);
+  char *question = malloc(body.len + 16);
+  gh_str text = {question, body.len + 9};
+  if (!question) {
+    out->message = literal("out of memory");
+    return GH_FAIL;
+  }
+  memcpy(question, "{\"body\":", 8);
+  memcpy(question + 8, body.ptr, body.len);
+  question[8 + body.len] = '}';
+  gh_verdict verdict = ask(self, x, text, "application/json", out);
   free(question);
-  out->message = literal("out of memory");
-  return GH_FAIL;
+  return verdict;
+}
+
+/* The judge gets what is new of the text, as it is. */
+static gh_verdict on_stream(void *self, gh_exchange *x, const gh_window *window, gh_decision *out) {
+  gh_str fresh = {window->text.ptr + window->fresh_from, window->text.len - (size_t)window->fresh_from};
+  return fresh.len ? ask(self, x, fresh, "text/plain", out) : GH_CONTINUE;
 }
 
 /* Nobody waits any more. The host ends the fetch, and judged() then the call. */
 static void on_cancel(void *self, gh_exchange *x, gh_token token) { (void)self, (void)x, (void)token; }
 
-static const gh_hooks hooks = {.struct_size = sizeof hooks, .on_request = on_request, .on_cancel = on_cancel};
+static const gh_hooks hooks = {.struct_size = sizeof hooks, .on_request = on_request, .on_stream = on_stream, .on_cancel = on_cancel};
 
 static const void *query(const char *id) { return strcmp(id, GH_INTERFACE_HOOKS) == 0 ? &hooks : NULL; }
 
