@@ -23,6 +23,8 @@ final class OpenStream {
     let isPassthrough: Bool
     private let endpoint: Endpoint
     private var decoder = SSEDecoder()
+    /// In the decoder's stead, where each line is an event.
+    private var lines: JSONLinesDecoder?
     private let translation: ProviderStream?
     private let timeouts: TokenTimeouts
     private let deadline: Deadline
@@ -40,14 +42,17 @@ final class OpenStream {
     }
 
     init(
-        head: UpstreamHead, source: AnswerSource, endpoint: Endpoint, translation: ProviderStream?, timeouts: TokenTimeouts, deadline: Deadline
+        head: UpstreamHead, source: AnswerSource, endpoint: Endpoint, framing: OutgoingRequest.Framing, translation: ProviderStream?,
+        timeouts: TokenTimeouts, deadline: Deadline
     ) {
         status = head.status
         headers = head.headers
         self.source = source
         self.endpoint = endpoint
         self.translation = translation
-        isPassthrough = translation == nil
+        lines = framing == .jsonLines ? JSONLinesDecoder() : nil
+        // Clients get events, whatever comes.
+        isPassthrough = translation == nil && lines == nil
         self.timeouts = timeouts
         self.deadline = deadline
     }
@@ -98,7 +103,7 @@ final class OpenStream {
         var events: [SSEEvent] = []
         guard let raw = try await source.next(by: deadline, timeoutMessage: message) else {
             hasEnded = true
-            decoder.finish(into: &events)
+            if lines == nil { decoder.finish(into: &events) } else { lines?.finish(into: &events) }
             // The last event may lack its empty line, but nothing else.
             if isPassthrough, let last = events.last, !last.isDone, !Worker.isJSON(last.data) {
                 throw UpstreamFailure(.cut, "the upstream's stream ended in the middle of an event")
@@ -113,7 +118,9 @@ final class OpenStream {
             return canonical.isEmpty ? nil : Batch(raw: .empty, events: canonical, isUncommon: decoder.endsLinesWithCR)
         }
         do {
-            try withExtendedLifetime(raw) { () throws(SSEDecoder.EventTooLarge) in try decoder.feed(raw.buffer, into: &events) }
+            try withExtendedLifetime(raw) { () throws(SSEDecoder.EventTooLarge) in
+                if lines == nil { try decoder.feed(raw.buffer, into: &events) } else { try lines?.feed(raw.buffer, into: &events) }
+            }
         } catch {
             throw UpstreamFailure(.invalidAnswer, "an event of the upstream's stream is larger than \(error.limit) bytes")
         }
@@ -144,8 +151,8 @@ extension Worker {
             translation = target.provider.openStream(hookExchange)
         }
         let stream = OpenStream(
-            head: head, source: source, endpoint: exchange.endpoint, translation: translation, timeouts: target.timeouts,
-            deadline: exchange.deadline)
+            head: head, source: source, endpoint: exchange.endpoint, framing: out.framing, translation: translation,
+            timeouts: target.timeouts, deadline: exchange.deadline)
         guard let first = try await stream.open() else {
             throw UpstreamFailure(.invalidAnswer, "the upstream's stream had no events")
         }

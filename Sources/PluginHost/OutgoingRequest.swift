@@ -88,8 +88,6 @@ package final class OutgoingRequest {
         }
         table.out_mode = { out, flags, framing in
             guard let out = from(out), let framing = Framing(rawValue: framing) else { return gh_status(GH_INVALID) }
-            // Only event streams are cut so far.
-            if framing == .jsonLines { return gh_status(GH_UNSUPPORTED) }
             out.isPassthrough = flags & UInt32(GH_OUT_PASSTHROUGH) != 0
             out.framing = framing
             return gh_status(GH_OK)
