@@ -169,6 +169,9 @@ package enum Catalogue {
         strings("/plugins/disabled", \.plugins.disabled, "Ids of plugins that are not loaded."),
         integer(
             "/plugins/blocking_threads", \.plugins.blockingThreads, 1...256, "Threads for hooks that may block."),
+        integer(
+            "/plugins/create_timeout_ms", \.plugins.createTimeoutMilliseconds, 1...600_000,
+            "How long a request waits for the plugins of a config that it is the first to use; then it gets a 503."),
         key(
             "/plugins/settings", .map(of: .object), "Plugin id to the operator's words over its manifest."),
         key("/plugins/settings/*/timeout_ms", .integer(1...600_000), "For one call."),

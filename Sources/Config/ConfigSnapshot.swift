@@ -194,6 +194,8 @@ package struct Plugins: Sendable, Equatable {
     package var disabled: [String] = []
     package var settings: [String: PluginSettings] = [:]
     package var blockingThreads = 4
+    /// How long a request waits for the instances of a config that is new.
+    package var createTimeoutMilliseconds = 10_000
 
     package init() {}
 }

@@ -41,6 +41,7 @@ extension Worker {
             status: error.status, contentType: "application/json",
             body: ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID.isEmpty ? nil : exchange.traceID), error: error)
         if error.kind == .methodNotAllowed, let allow = error.param { answer.headers.append(("allow", allow)) }
+        if error.kind == .overloaded { answer.headers.append(("retry-after", "1")) }
         if error.kind == .unauthorized { answer.headers.append(("www-authenticate", "Bearer")) }
         return answer
     }

@@ -17,6 +17,8 @@ package final class GatewaySnapshot: Sendable {
     let plans: PlanCache
     /// Counts reloads, from 1.
     let generation: Int
+    /// Options that a header may set: those that some provider declares.
+    let headerOptions: Set<String>
     /// For hosts that a client names.
     let addressPolicy: AddressPolicy
 
@@ -25,6 +27,9 @@ package final class GatewaySnapshot: Sendable {
         self.plugins = plugins
         self.services = services
         self.generation = generation
+        headerOptions = plugins.providerSlugs.reduce(into: []) { names, slug in
+            if let provider = plugins.provider(slug) { names.formUnion(ProviderOptions.names(in: provider.manifest.document)) }
+        }
         plans = PlanCache(limit: config.limits.planCacheEntries)
         addressPolicy = AddressPolicy(
             rules: config.network.allowHosts.compactMap { try? HostRule(parsing: $0) },

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import threading
+import time
+
 import pytest
 
 import upstream as u
@@ -30,6 +34,53 @@ def adapters_gateway(adapters):
 def whole(upstream, **more):
     """The headers of a request to the adapter, which has an answer of its own for whatever the upstream says."""
     return {"x-portkey-provider": "adapter", "x-portkey-custom-host": upstream.base, "Authorization": "Bearer sk-client"} | more
+
+
+# MARK: Plans
+
+def test_headers_that_no_provider_declares_make_no_instance(adapters, upstream):
+    with serve(adapters) as gateway:
+        for number in range(5):
+            assert chat(gateway, whole(upstream, **{"x-portkey-some-thing": f"{number}"})).status == 200
+    assert {request.header("x-instance") for request in upstream.requests} == {"1"}
+
+
+def test_equal_requests_share_the_making_of_a_plan(adapters, upstream):
+    with serve(adapters) as gateway, concurrent.futures.ThreadPoolExecutor(16) as pool:
+        headers = whole(upstream, **{"x-portkey-create-ms": "300"})
+        answers = list(pool.map(lambda _: chat(gateway, headers).status, range(16)))
+    assert answers == [200] * 16
+    assert len({request.header("x-instance") for request in upstream.requests}) == 1
+
+
+def test_a_create_that_hangs_holds_no_request_for_ever(adapters, upstream):
+    with serve(adapters, create_timeout_ms=300) as gateway:
+        assert chat(gateway, whole(upstream)).status == 200
+        slow = whole(upstream, **{"x-portkey-create-ms": "2000"})
+        began = time.monotonic()
+        answer = chat(gateway, slow)
+        assert answer.status == 503 and answer.error["code"] == "config_not_ready", answer
+        assert answer.header("retry-after")
+        assert time.monotonic() - began < 1.5
+        # What is made already does not wait for it.
+        assert chat(gateway, whole(upstream)).status == 200
+        while chat(gateway, slow).status == 503:
+            assert time.monotonic() - began < 20
+
+
+def test_only_so_many_plans_are_made_at_a_time(adapters, upstream):
+    with serve(adapters) as gateway, concurrent.futures.ThreadPoolExecutor(200) as pool:
+        barrier = threading.Barrier(200)
+
+        def one(number):
+            barrier.wait()
+            return chat(gateway, whole(upstream, **{"x-portkey-create-ms": f"20.{number}"}))
+
+        answers = list(pool.map(one, range(200)))
+        refused = [answer for answer in answers if answer.status == 503]
+        assert refused and all(answer.error["code"] == "too_many_new_configs" for answer in refused), refused
+        assert sum(answer.status == 200 for answer in answers) >= 100
+        assert chat(gateway, whole(upstream)).status == 200
 
 
 # MARK: Lines of JSON
