@@ -234,7 +234,11 @@ package enum Catalogue {
                 + "`:port` or for all ports."),
         optional("/network/ca_file", \.network.caFile, "Certificate authorities (PEM) instead of the system's."),
         optional("/network/ca_directory", \.network.caDirectory, "The same as a hashed directory."),
-        key("/network/proxy", .text, "A proxy's URL. Default: as the environment says (`https_proxy`); \"\" is none."),
+        key(
+            "/network/proxy", .text,
+            "A proxy's URL. Default: as the environment says (`https_proxy`), but for hosts that clients name or plugins "
+                + "fetch from, which are asked directly; \"\" is none. Since the proxy looks names up, such a host goes "
+                + "through it only where `allow_hosts` lists it or where it is an address; others are refused."),
         key("/network/no_proxy", .text, "Hosts that are reached without it, separated by commas."),
         integer(
             "/network/connect_timeout_ms", \.network.connectTimeoutMilliseconds, 1...600_000,

@@ -136,6 +136,7 @@ extension Worker {
             exchange.transfer = transfer
             return transfer
         } catch {
+            if error.kind == .refusedAddress { throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)") }
             throw GatewayError(.internalError, status: 500, "the request could not be sent", detail: error.message)
         }
     }

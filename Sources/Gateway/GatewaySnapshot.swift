@@ -6,10 +6,6 @@ import Core
 import PluginHost
 import Upstream
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 package final class GatewaySnapshot: Sendable {
     let config: ConfigSnapshot
     let plugins: PluginCatalogue
@@ -122,37 +118,28 @@ extension ConfigNode {
     }
 }
 
-/// Asks the address rules about each resolved address.
+/// Asks the address rules about each address that a request may go to.
 final class AddressCheck: ConnectPolicy, Sendable {
     private let policy: AddressPolicy
-    private let host: String
+    private let port: UInt16
+    let host: String
 
-    init(_ policy: AddressPolicy, host: String) {
+    init(_ policy: AddressPolicy, _ url: CheckedURL) {
         self.policy = policy
-        self.host = host
+        host = url.host
+        port = url.port
     }
 
-    func refusal(of address: UnsafePointer<sockaddr>) -> String? {
-        let parsed: (IPAddress, UInt16)?
-        switch Int32(address.pointee.sa_family) {
-        case AF_INET:
-            parsed = UnsafeRawPointer(address).withMemoryRebound(to: sockaddr_in.self, capacity: 1) { inet in
-                var copy = inet.pointee.sin_addr
-                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map { ($0, UInt16(bigEndian: inet.pointee.sin_port)) }
-            }
-        case AF_INET6:
-            parsed = UnsafeRawPointer(address).withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { inet in
-                var copy = inet.pointee.sin6_addr
-                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map { ($0, UInt16(bigEndian: inet.pointee.sin6_port)) }
-            }
-        default: parsed = nil
-        }
-        guard let (ip, port) = parsed else { return "the host leads to an address that is neither IPv4 nor IPv6" }
-        do throws(AddressRefusal) {
-            try policy.check(ip, port: port, host: host)
-            return nil
-        } catch {
-            return error.message
-        }
+    func refusal(of address: IPAddress, port: UInt16) -> String? {
+        reason { () throws(AddressRefusal) in try policy.check(address, port: port, host: host) }
+    }
+
+    func refusalBehindProxy() -> String? {
+        reason { () throws(AddressRefusal) in try policy.checkBehindProxy(host: host, port: port) }
+    }
+
+    private func reason(_ check: () throws(AddressRefusal) -> Void) -> String? {
+        do throws(AddressRefusal) { try check() } catch { return error.message }
+        return nil
     }
 }

@@ -107,7 +107,7 @@ extension Worker {
             do throws(AddressRefusal) {
                 let checked = try exchange.snapshot.addressPolicy.checkURL(url)
                 url = checked.text
-                policy = AddressCheck(exchange.snapshot.addressPolicy, host: checked.host)
+                policy = AddressCheck(exchange.snapshot.addressPolicy, checked)
             } catch {
                 throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
             }
