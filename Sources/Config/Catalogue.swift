@@ -117,6 +117,9 @@ package enum Catalogue {
             "/limits/request_deadline_ms", \.limits.requestDeadlineMilliseconds, 100...86_400_000,
             "The whole exchange, with all attempts and the streamed answer."),
         integer(
+            "/limits/attempts", \.limits.attempts, 1...1_000,
+            "Calls of upstreams in one exchange, all targets and retries together; the last one's answer stands."),
+        integer(
             "/limits/plan_cache_entries", \.limits.planCacheEntries, 0...1_000_000,
             "Parsed request configs that are kept."),
         integer(
@@ -312,7 +315,7 @@ package enum Catalogue {
         key("#config/default_params", .open("any"), "Add these members where the client sent none."),
         key("#config/drop_params", .list(of: .string), "Remove these, as in `messages[*].content[*].cache_control`."),
         key("#config/retry", .object, "Try the same target again."),
-        key("#config/retry/attempts", .integer(0...1_000), required: true, "Calls after the first."),
+        key("#config/retry/attempts", .integer(0...1_000), required: true, "Calls after the first: at most ten."),
         key("#config/retry/on_status_codes", .list(of: .integer(100...599)), "Default: 429, 500, 502, 503, 504, 529."),
         key("#config/retry/use_retry_after_header", .boolean, default: false, "Wait as long as a 429 says."),
         key("#config/retry/use_retry_after_headers", .boolean, default: false, "The same."),

@@ -121,6 +121,8 @@ package struct Limits: Sendable, Equatable {
     /// The most that an upstream body may grow when it is decompressed.
     package var decompressionRatio = 100
     package var requestDeadlineMilliseconds = 600_000
+    /// Calls upstream that one exchange may make, over all targets and retries.
+    package var attempts = 32
     package var planCacheEntries = 1_024
     package var shutdownGraceMilliseconds = 30_000
 

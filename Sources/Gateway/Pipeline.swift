@@ -84,15 +84,22 @@ extension Worker {
             var outcome = outcome(of: result)
             // What the client would get is what the router judges.
             if outcome.status == 200, exchange.guardResults.hasSoftFailure { outcome.status = 246 }
+            let isOutOfAttempts = next.number >= exchange.snapshot.config.limits.attempts
             if outcome.verdict == nil, isFailure(result) {
-                let isFinal = exchange.deadline.hasPassed() || exchange.upload?.isSpent == true || router.isLast(after: outcome, now: MonotonicClock.now())
+                let isFinal = isOutOfAttempts || exchange.deadline.hasPassed() || exchange.upload?.isSpent == true
+                    || router.isLast(after: outcome, now: MonotonicClock.now())
                 await runErrorHooks(exchange, target, next, &result, &outcome, isFinal: isFinal)
             }
             let now = MonotonicClock.now()
             action = try routing { () throws(RoutingError) in try router.finish(outcome, lookup: lookup, random: &random, now: now) }
             switch action {
-            case .attempt(let upcoming) where exchange.deadline.remaining() <= upcoming.delay || exchange.upload?.isSpent == true:
-                // There is no time for another attempt, or no body: this one's answer has to do.
+            case .attempt(let upcoming)
+            where isOutOfAttempts || exchange.deadline.remaining() <= upcoming.delay || exchange.upload?.isSpent == true:
+                // There is no time for another attempt, or no body, or there were enough: this one's answer has to do.
+                if isOutOfAttempts {
+                    logger.notice(
+                        "no more attempts: limits.attempts is \(next.number)", metadata: ["trace_id": "\(exchange.traceID)"])
+                }
                 exchange.routeTaken = RouteTaken(path: target.path, retryCount: -1, provider: target.slug)
                 if case .retry = result { result = exhausted(result, exchange) }
                 return await deliver(result, exchange, target, plan)

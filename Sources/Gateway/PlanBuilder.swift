@@ -13,6 +13,9 @@ struct PlanBuilder {
     private let allowInline: AllowInline
     private let keyConfig: String?
 
+    /// Each target of a config is a plugin's instance.
+    private static let inlineTargets = 100
+
     init(_ snapshot: GatewaySnapshot, allowInline: AllowInline, keyConfig: String?) {
         self.snapshot = snapshot
         self.allowInline = allowInline
@@ -151,6 +154,11 @@ struct PlanBuilder {
     ) throws(GatewayError) -> Route.Node {
         switch node {
         case .target(let target):
+            guard config.origin != .request || targets.count < Self.inlineTargets else {
+                throw GatewayError(
+                    .invalidConfig, status: 400, "a config of a request may have \(Self.inlineTargets) targets at most",
+                    code: "too_many_targets")
+            }
             targets.append(try self.target(target, inputs, config))
             return .leaf(targets.count - 1, name: target.name, weight: target.weight, retry: try retry(target.retry))
         case .strategy(let strategy):
