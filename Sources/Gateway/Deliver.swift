@@ -94,7 +94,8 @@ extension Worker {
 
     private func deliver(_ stream: OpenStream, _ exchange: Exchange, _ target: Target, _ plan: Plan) async {
         let guards = streamGuards(plan.mandatoryAfter + target.after, exchange)
-        let assembler = target.cache != nil || guards.contains(where: \.needsWhole) ? StreamAssembler(endpoint: exchange.endpoint) : nil
+        let largest = exchange.snapshot.config.cache.maximumEntryBytes
+        let assembler = exchange.cacheKey == nil ? nil : StreamAssembler(endpoint: exchange.endpoint, limit: largest)
         var relay = StreamRelay(
             endpoint: exchange.endpoint, assembler: assembler,
             writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off })
@@ -130,7 +131,7 @@ extension Worker {
         relay.end(into: &output)
         exchange.client.write(output.finish())
         exchange.client.end()
-        if var assembler = relay.assembler, let whole = assembler.finish(), relay.isComplete {
+        if var assembler = relay.assembler, assembler.isComplete, let whole = assembler.finish() {
             var answer = Answer(status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: whole)
             answer.isCanonical = true
             storeInCache(answer, exchange, target)
@@ -213,9 +214,6 @@ struct StreamRelay {
         self.assembler = assembler
         self.writesRaw = writesRaw
     }
-
-    /// All of the stream has come, its end included.
-    var isComplete: Bool { sawEnd }
 
     mutating func note(_ event: SSEEvent, _ exchange: Exchange) {
         if writesRaw { assembler?.take(event) }
