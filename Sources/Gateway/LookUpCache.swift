@@ -1,5 +1,5 @@
-// LookUpCache: step 7c, and the way into the cache. The key is the tenant, the credential, the provider, the resolved URL, the body as
-// it goes out (but for its stream members), and the namespace or the metadata.
+// LookUpCache: step 7c, and the way into the cache. The key is the tenant, the provider, the request as it goes out: credentials,
+// resolved URL, headers, body (but for its stream members); and the namespace or the metadata.
 
 import Cache
 import Config
@@ -44,6 +44,9 @@ extension Worker {
             key, CacheEntry(status: 200, contentType: answer.contentType, body: answer.body, form: .whole), forSeconds: policy.maximumAgeSeconds)
     }
 
+    /// How the answer travels: streamed and whole ones share an entry.
+    private static func isNegotiated(_ name: String) -> Bool { name == "accept" || name == "accept-encoding" }
+
     private func cacheKey(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes) -> CacheKey {
         var material = BytesBuilder(capacity: body.count + 512)
         func add(_ text: String) {
@@ -58,8 +61,19 @@ extension Worker {
         case .client: add(exchange.clientCredential ?? "")
         case .none: add("")
         }
+        for (name, value) in target.secrets.sorted(by: { $0.key < $1.key }) {
+            add(name)
+            add(value)
+        }
         add(target.slug)
+        add(out.method)
         add(out.url)
+        // The client's own for the provider are among them, as anthropic-beta and openai-organization.
+        let headers = outgoingHeaders(exchange, target, out).map { (name: $0.name.lowercased(), value: $0.value) }
+        for header in headers.sorted(by: { ($0.name, $0.value) < ($1.name, $1.value) }) where !Self.isNegotiated(header.name) {
+            add(header.name)
+            add(header.value)
+        }
         add(target.isStrict ? "strict" : "")
         // Answers are kept as the guards left them: only for requests that the same guards would judge.
         for stage in (exchange.plan?.mandatoryAfter ?? []) + target.after { add(stage.fingerprint) }

@@ -77,8 +77,8 @@ extension Worker {
         return out
     }
 
-    /// The request as it goes out: the adapter's headers, over those of the client that the endpoint lets through.
-    func upstreamRequest(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes) throws(GatewayError) -> UpstreamRequest {
+    /// The adapter's headers, over those of the client that the endpoint lets through.
+    func outgoingHeaders(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest) -> [(name: String, value: String)] {
         var headers = clientHeaders(exchange, target)
         for (name, value) in out.headers {
             let lower = name.lowercased()
@@ -87,6 +87,14 @@ extension Worker {
             headers.removeAll { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == lower }
             headers.append((name, value))
         }
+        return headers
+    }
+
+    /// The request as it goes out.
+    func upstreamRequest(
+        _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes
+    ) throws(GatewayError) -> UpstreamRequest {
+        var headers = outgoingHeaders(exchange, target, out)
         if !headers.contains(where: { $0.name.equalsIgnoringCase("user-agent") }) {
             headers.append(("user-agent", "gatehouse/" + HostVersion.text))
         }
