@@ -122,7 +122,7 @@ extension Worker {
             }
             let fields = try RequestFields(reading: exchange.body, for: exchange.endpoint)
             exchange.fields = fields
-            exchange.isStream = fields.isStream
+            exchange.isStream = fields.isStream && exchange.endpoint.canStream
         }
         exchange.record.isStream = exchange.isStream
         exchange.record.endpoint = exchange.endpoint.rawValue
@@ -157,7 +157,7 @@ extension Worker {
     func identity(_ exchange: Exchange) -> ExchangeIdentity {
         if let identity = exchange.identity { return identity }
         let identity = ExchangeIdentity(
-            endpoint: exchange.endpoint, method: exchange.client.head.method,
+            endpoint: exchange.endpoint.adapted, method: exchange.client.head.method,
             path: exchange.pathAndQuery, traceID: exchange.traceID,
             workspace: exchange.key?.workspace, principal: exchange.key?.name, isStream: exchange.isStream, metadata: exchange.metadata,
             requestHeaders: exchange.client.head.headers)

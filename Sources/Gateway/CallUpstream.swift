@@ -209,7 +209,7 @@ extension Worker {
     func guardAnswer(_ answer: Answer, _ exchange: Exchange, _ target: Target, _ facts: ExchangeFacts) async -> AttemptResult {
         var answer = answer
         noteFacts(of: answer.body, exchange)
-        let stages = exchange.endpoint == .embeddings ? [] : (exchange.plan?.mandatoryAfter ?? []) + target.after
+        let stages = !exchange.endpoint.answersText ? [] : (exchange.plan?.mandatoryAfter ?? []) + target.after
         if !stages.isEmpty {
             let status = answer.status
             let headers = answer.headers

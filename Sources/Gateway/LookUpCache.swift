@@ -13,7 +13,9 @@ extension Worker {
     /// The cached answer, if there is one. Sets the exchange's cache status and key.
     func lookUpCache(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes) -> Answer? {
         // A forwarded header may change the answer in ways that the key does not know.
-        guard let policy = target.cache, target.forwardHeaders.isEmpty, exchange.endpoint.hasSegmentTable, !exchange.headers.isDebugOff else {
+        guard let policy = target.cache, target.forwardHeaders.isEmpty, exchange.endpoint.hasSegmentTable, exchange.endpoint != .countTokens,
+            !exchange.headers.isDebugOff
+        else {
             exchange.record.cacheStatus = .disabled
             return nil
         }

@@ -21,6 +21,15 @@ struct ParameterShape: Sendable {
         self.drops = drops.map(Self.parse)
     }
 
+    private init(overrides: [(key: String, value: [UInt8])]) {
+        defaults = []
+        self.overrides = overrides
+        drops = []
+    }
+
+    /// What it does to the model alone.
+    var ofModel: ParameterShape { ParameterShape(overrides: overrides.filter { $0.key == "model" }) }
+
     var isEmpty: Bool { defaults.isEmpty && overrides.isEmpty && drops.isEmpty }
     func overrides(_ key: String) -> Bool { overrides.contains { $0.key == key } }
 

@@ -20,9 +20,11 @@ extension Worker {
                 throw GatewayError(.invalidRequest, status: 400, "no model is named: neither by the request nor for \(target.path)", param: "model")
             }
         }
-        if model == nil, target.shape.isEmpty { return exchange.body }
+        // A count takes no parameters beside those that are counted.
+        let shape = exchange.endpoint == .countTokens ? target.shape.ofModel : target.shape
+        if model == nil, shape.isEmpty { return exchange.body }
         do {
-            return try target.shape.apply(to: exchange.body, model: model)
+            return try shape.apply(to: exchange.body, model: model)
         } catch {
             throw GatewayError(.invalidRequest, status: 400, "the request body is not a JSON object")
         }
@@ -42,7 +44,7 @@ extension Worker {
     func build(
         _ exchange: Exchange, _ target: Target, body: Bytes, facts: ExchangeFacts
     ) throws(GatewayError) -> OutgoingRequest {
-        guard target.provider.descriptor.support(for: exchange.endpoint) != nil else {
+        guard target.provider.descriptor.support(for: exchange.endpoint.adapted) != nil else {
             throw GatewayError(
                 .notSupported, status: 501, "\(exchange.endpoint.portkeyFunction) is not supported by \(target.slug)")
         }
@@ -129,8 +131,8 @@ extension Worker {
     private func clientHeaders(_ exchange: Exchange, _ target: Target) -> [(name: String, value: String)] {
         let isProxy = exchange.endpoint == .proxy || exchange.endpoint == .models
         // Headers of the format that the client speaks, where the provider speaks it, too.
-        let prefix: StaticString = exchange.endpoint == .messages ? "anthropic-" : "openai-"
-        let isNative = target.provider.descriptor.support(for: exchange.endpoint) == .native
+        let prefix: StaticString = exchange.endpoint.isAnthropic ? "anthropic-" : "openai-"
+        let isNative = target.provider.descriptor.support(for: exchange.endpoint.adapted) == .native
         let hop = isProxy ? exchange.client.head.value("connection")?.lowercased().split(separator: ",").map(\.trimmed) ?? [] : []
         return exchange.client.head.headers.filter { header in
             let name = header.name

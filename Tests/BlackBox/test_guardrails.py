@@ -499,10 +499,20 @@ def test_mandatory_guards_come_first(strict_house, upstream):
 
 
 def test_what_nobody_can_read_is_refused(strict_house, upstream):
-    for path in ("/v1/responses", "/v1/files", "/v1/messages/count_tokens", "/v1/audio/speech"):
+    for path in ("/v1/responses", "/v1/files", "/v1/audio/speech"):
         answer = ask(strict_house, "POST", path, {"input": "forbidden"})
         assert answer.status == 446 and answer.error["code"] == "endpoint_not_scannable"
     assert not upstream.requests
+
+
+@pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1/messages/count_tokens?beta=true", "/v1/proxy/messages/count_tokens"])
+def test_mandatory_guards_judge_what_is_counted(strict_house, upstream, path):
+    body = {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "forbidden"}]}]}
+    answer = ask(strict_house, "POST", path, body, {"x-portkey-provider": "@claude"})
+    assert answer.status == 446 and answer.json["type"] == "error" and not upstream.requests
+    body["messages"][0]["content"] = "fine"
+    answer = ask(strict_house, "POST", path, body, {"x-portkey-provider": "@claude"})
+    assert answer.status == 200 and upstream.only.json == body
 
 
 def test_mandatory_guards_judge_messages(strict_house, upstream):
