@@ -51,6 +51,10 @@ extension Worker {
         if let refusal = try await guardFinalBody(exchange, &body) { return .answer(refusal) }
         let facts = attemptFacts(exchange, target, model: model, number: next.number)(
             BodyView(body: body, endpoint: exchange.endpoint, isRequest: true))
+        // Guards of the answer may look at the request, too: one that could be read in two ways is refused before it goes out.
+        if exchange.endpoint.answersText, !target.after.isEmpty || exchange.plan?.mandatoryAfter.isEmpty == false {
+            try facts.request.check()
+        }
         let out = try build(exchange, target, body: body, facts: facts)
         if let hit = lookUpCache(exchange, target, out, body: out.body ?? body) {
             return await guardAnswer(hit, exchange, target, facts)

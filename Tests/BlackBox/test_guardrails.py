@@ -505,6 +505,38 @@ def test_what_nobody_can_read_is_refused(strict_house, upstream):
     assert not upstream.requests
 
 
+ambiguous = pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"m","messages":[{"role":"user","content":"fine","content":"forbidden"}]}',
+        b'{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"fine","t\\u0065xt":"forbidden"}]}]}',
+    ])
+
+
+@ambiguous
+@pytest.mark.parametrize("side", ["input_guardrails", "output_guardrails", "input_mutators"])
+def test_what_can_be_read_in_two_ways_is_refused_where_a_guard_is(gateway, upstream, body, side):
+    # Nothing denies: an open guard must not be walked around either.
+    guard = {"addPrefix": {"prefix": "x"}} if side == "input_mutators" else none_of("x")
+    answer = ask(gateway, "POST", "/v1/chat/completions", body, config_header(target(upstream.base, **{side: [guard]})))
+    assert answer.status == 400 and answer.error["type"] == "invalid_request_error", answer
+    assert not upstream.requests
+
+
+@ambiguous
+def test_what_can_be_read_in_two_ways_goes_on_where_no_guard_is(gateway, upstream, body):
+    assert ask(gateway, "POST", "/v1/chat/completions", body, config_header(target(upstream.base))).status == 200
+    assert upstream.only.body == body
+
+
+@ambiguous
+def test_what_can_be_read_in_two_ways_is_refused_by_open_mandatory_guards(upstream, body):
+    guards = {"input_guardrails": [none_of("x")], "on_failure": "open"}
+    with Gateway({"defaults": guards}) as gateway:
+        answer = ask(gateway, "POST", "/v1/chat/completions", body, config_header(target(upstream.base)))
+        assert answer.status == 400 and not upstream.requests
+
+
 @pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1/messages/count_tokens?beta=true", "/v1/proxy/messages/count_tokens"])
 def test_mandatory_guards_judge_what_is_counted(strict_house, upstream, path):
     body = {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "forbidden"}]}]}
