@@ -34,6 +34,9 @@ final class GatewayServices: Sendable {
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }
     func drain() { draining.store(true, ordering: .relaxed) }
+    private let hurried = Atomic<Bool>(false)
+    var isHurried: Bool { hurried.load(ordering: .relaxed) }
+    func hurry() { hurried.store(true, ordering: .relaxed) }
 }
 
 package final class Gateway: Sendable {
@@ -214,13 +217,16 @@ package final class Gateway: Sendable {
 
     // MARK: Stop
 
+    /// Ends the grace of a stop.
+    package func hurry() { services.hurry() }
+
     /// Stops accepting, lets what runs finish within `grace`, then closes the rest.
     package func stop(graceMilliseconds: Int) async {
         services.drain()
         let (server, workers) = state.withLock { ($0.server, $0.workers) }
         await server?.drain()
         let deadline = Deadline.after(milliseconds: graceMilliseconds)
-        while !deadline.hasPassed() {
+        while !deadline.hasPassed(), !services.isHurried {
             var isIdle = true
             for worker in workers where !(await worker.isIdle) { isIdle = false }
             if isIdle && (server?.openConnections ?? 0) == 0 { break }

@@ -77,7 +77,9 @@ struct Serve: AsyncParsableCommand {
             switch await signals.next() {
             case SIGTERM, SIGINT:
                 logger.notice("stopping", metadata: ["grace_ms": "\(current.limits.shutdownGraceMilliseconds)"])
+                let impatience = Task { await hurry(gateway, signals, logger) }
                 await gateway.stop(graceMilliseconds: current.limits.shutdownGraceMilliseconds)
+                impatience.cancel()
                 logger.notice("stopped")
                 return
             case SIGHUP:
@@ -86,6 +88,16 @@ struct Serve: AsyncParsableCommand {
             default:
                 if watch.hasChanged() { await reload(gateway, loader, logger, &current, &watch, isForced: false) }
             }
+        }
+    }
+
+    /// Whoever asks a second time does not want to wait.
+    private func hurry(_ gateway: Gateway, _ signals: SignalPipe, _ logger: Logger) async {
+        while !Task.isCancelled {
+            let signal = await signals.next()
+            guard signal == SIGTERM || signal == SIGINT else { continue }
+            logger.notice("stopping at once")
+            return gateway.hurry()
         }
     }
 
