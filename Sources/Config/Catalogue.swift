@@ -220,6 +220,10 @@ package enum Catalogue {
             "/defaults/input_guardrails", .list(of: .nameOr("guardrail")),
             "Mandatory: they judge every request, whatever its config says."),
         key("/defaults/output_guardrails", .list(of: .nameOr("guardrail")), "Mandatory: they judge every answer."),
+        strings(
+            "/defaults/allow_unscannable", \.defaults.allowUnscannable,
+            "Paths that mandatory guardrails let pass although they cannot read them, as in `/v1/files` or `/v1/audio/*`. "
+                + "Without it, a guardrail that may refuse or change requests refuses every path that it cannot read."),
         key(
             "/defaults/on_failure", policies,
             "When a check cannot judge and `plugins.settings` says nothing; over its manifest."),

@@ -261,6 +261,8 @@ package struct Defaults: Sendable, Equatable {
     /// Mandatory: they judge every request and answer, whatever its config says.
     package var inputGuards: [GuardGroup] = []
     package var outputGuards: [GuardGroup] = []
+    /// Paths that mandatory guards let pass although nobody can read their bodies: "/v1/files", "/v1/audio/*".
+    package var allowUnscannable: [String] = []
     /// For guards whose plugin's settings say nothing; over its manifest.
     package var onFailure: FailurePolicy?
     package var requestTimeoutMilliseconds: Int?

@@ -164,15 +164,4 @@ extension Worker {
         exchange.identity = identity
         return identity
     }
-
-    /// An endpoint whose body nobody can scan, and a mandatory guard that must see everything: refused.
-    func refuseUnscannable(_ exchange: Exchange, _ plan: Plan) throws(GatewayError) {
-        guard !exchange.endpoint.hasSegmentTable, exchange.endpoint != .models,
-            let denying = (plan.mandatoryBefore + plan.mandatoryAfter).first(where: { $0.mustSeeEverything })
-        else { return }
-        throw GatewayError(
-            .guardrailDenied, status: 446,
-            "the mandatory guardrail \(denying.id) cannot read requests to \(exchange.pathText), so they are refused",
-            type: "hooks_failed", code: "endpoint_not_scannable")
-    }
 }

@@ -17,6 +17,8 @@ package final class GatewaySnapshot: Sendable {
     let headerOptions: Set<String>
     /// For hosts that a client names.
     let addressPolicy: AddressPolicy
+    /// Paths that mandatory guards let pass unread.
+    let unscannable: [PathPattern]
 
     init(config: ConfigSnapshot, plugins: PluginCatalogue, services: HostServices, generation: Int, ports: [UInt16]) {
         self.config = config
@@ -27,6 +29,7 @@ package final class GatewaySnapshot: Sendable {
             if let provider = plugins.provider(slug) { names.formUnion(ProviderOptions.names(in: provider.manifest.document)) }
         }
         plans = PlanCache(limit: config.limits.planCacheEntries)
+        unscannable = config.defaults.allowUnscannable.compactMap(PathPattern.init)
         addressPolicy = AddressPolicy(
             rules: config.network.allowHosts.compactMap { try? HostRule(parsing: $0) },
             allowsLoopback: config.keys.isEmpty && !config.listen.allowPublicWithoutKeys, ownPorts: ports)
@@ -49,6 +52,9 @@ extension GatewaySnapshot {
             do throws(AddressRefusal) { _ = try HostRule(parsing: text) } catch {
                 problems.append("/network/allow_hosts/\(index): \(error.message)")
             }
+        }
+        for (index, text) in config.defaults.allowUnscannable.enumerated() where PathPattern(text) == nil {
+            problems.append("/defaults/allow_unscannable/\(index): expected a path like /v1/files or /v1/audio/*, found \(text)")
         }
         problems += guardProblems()
         // Every plan has the mandatory ones: what is wrong with them is said once.

@@ -7,7 +7,7 @@ import pytest
 
 import upstream as u
 from client import HELLO, ask, chat, config_header, target
-from gateway import Gateway
+from gateway import Gateway, command, plugin_directory
 
 
 @pytest.fixture(scope="module")
@@ -503,6 +503,30 @@ def test_what_nobody_can_read_is_refused(strict_house, upstream):
         answer = ask(strict_house, "POST", path, {"input": "forbidden"})
         assert answer.status == 446 and answer.error["code"] == "endpoint_not_scannable"
     assert not upstream.requests
+
+
+def test_the_operator_may_let_unread_paths_pass(upstream):
+    config = {
+        "providers": {"up": {"provider": "openai", "api_key": "sk", "base_url": upstream.base}},
+        "defaults": {
+            "provider": "up", "input_guardrails": [{"deny": True} | none_of("forbidden")],
+            "allow_unscannable": ["/v1/files", "/v1/audio/*"]}}
+    with Gateway(config) as gateway:
+        for path in ("/v1/files", "/v1/proxy/files", "/v1/files?purpose=x", "/v1/audio/speech", "/v1/audio/a/b", "/v1/x/../audio/y"):
+            assert ask(gateway, "POST", path, {"input": "forbidden"}).status == 200, path
+        passed = len(upstream.requests)
+        for path in ("/v1/files/f", "/v1/audio", "/v1/audiox", "/v1/responses", "/v1/audio/../responses", "/v1/Files"):
+            assert ask(gateway, "POST", path, {"input": "forbidden"}).status in (404, 446), path
+        assert chat(gateway, messages=[{"role": "user", "content": "forbidden"}]).status == 446
+        assert len(upstream.requests) == passed
+
+
+@pytest.mark.parametrize("path", ["/v1", "*", "/*", "files", "/v1/*/x", "/metrics"])
+def test_a_bad_unscannable_path_is_refused(path, tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"defaults": {"allow_unscannable": [path]}, "plugins": {"directories": [plugin_directory()], "state_directory": str(tmp_path)}}))
+    result = command("check", str(file))
+    assert result.returncode != 0 and "/defaults/allow_unscannable/0" in result.stdout + result.stderr
 
 
 ambiguous = pytest.mark.parametrize(
