@@ -185,7 +185,10 @@ package enum Catalogue {
     private static let providers: [CatalogueKey] = [
         key(
             "/providers",
-            .map(of: .open("passed to the adapter; {env: NAME} and {file: path} keep secrets out of the file")),
+            .map(
+                of: .open(
+                    "passed to the adapter; {env: NAME} and {file: path} keep secrets out of the file; `auth` names a plugin that "
+                        + "signs requests: its id, or {plugin: id, …}")),
             "Named targets. `@name` uses one, with its credential, at its address and no other."),
         key("/providers/*/provider", .string, required: true, "The adapter: openai, anthropic, …"),
         key(

@@ -114,7 +114,8 @@ extension Worker {
             guard out.url.hasPrefix("http://") || out.url.hasPrefix("https://") else {
                 throw GatewayError(.invalidConfig, status: 400, "Invalid custom host: it must be an absolute http or https URL")
             }
-            let request = try upstreamRequest(exchange, target, out, body: body)
+            var request = try upstreamRequest(exchange, target, out, body: body)
+            if let signer = target.signer { request = try await sign(request, by: signer, exchange, target, facts) }
             source = AnswerSource(sent: try start(request, exchange))
         }
         let started = MonotonicClock.now()

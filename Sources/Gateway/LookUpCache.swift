@@ -67,6 +67,7 @@ extension Worker {
             add(name)
             add(value)
         }
+        add(target.signer?.fingerprint ?? "")
         add(target.slug)
         add(out.method)
         add(out.url)

@@ -46,6 +46,7 @@ final class Target: Sendable {
     let credential: Credential
     /// Options given by reference: adapters ask for them by name.
     let secrets: [String: String]
+    let signer: Signer?
     /// Every address must pass the address rules before it is connected to.
     let isChecked: Bool
     /// The model when the request names none, or says portkey-default.
@@ -63,7 +64,7 @@ final class Target: Sendable {
     let isStrict: Bool
 
     init(
-        path: String, slug: String, provider: ProviderInstance, credential: Credential, secrets: [String: String], isChecked: Bool,
+        path: String, slug: String, provider: ProviderInstance, credential: Credential, secrets: [String: String], signer: Signer?, isChecked: Bool,
         defaultModel: String?, allowedModels: Set<String>?, shape: ParameterShape, before: [GuardStage], after: [GuardStage],
         onError: [GuardUse], cache: CachePolicy?, requestTimeoutMilliseconds: Int?, timeouts: TokenTimeouts, forwardHeaders: [String],
         isStrict: Bool
@@ -73,6 +74,7 @@ final class Target: Sendable {
         self.provider = provider
         self.credential = credential
         self.secrets = secrets
+        self.signer = signer
         self.isChecked = isChecked
         self.defaultModel = defaultModel
         self.allowedModels = allowedModels

@@ -9,8 +9,8 @@ import Upstream
 import Wire
 
 struct PlanBuilder {
-    private let snapshot: GatewaySnapshot
-    private let allowInline: AllowInline
+    let snapshot: GatewaySnapshot
+    let allowInline: AllowInline
     private let keyConfig: String?
 
     /// Each target of a config is a plugin's instance.
@@ -237,6 +237,8 @@ struct PlanBuilder {
         for option in inputs.options where (source.named == nil && isClients) || Self.isHarmless(option.name) { options[option.name] = .string(option.value) }
         let namesHost = isClients && source.named == nil && (customHost != nil || Self.namesHost(options))
         try checkDoors(config, isClients: isClients, movesRequests: customHost != nil || options.keys.contains(where: Self.isAddress), source)
+        let signer = try signer(options["auth"], of: config, isClients: isClients)
+        options["auth"] = nil
         let isStrict = config.strictOpenAICompliance ?? true
         options["strict_open_ai_compliance"] = .bool(isStrict)
         var overrides = config.overrideParams
@@ -247,7 +249,7 @@ struct PlanBuilder {
         let after = try stages(config.afterGuards, isInline: isClients)
         return Target(
             path: config.path, slug: source.slug, provider: try provider(descriptor, options, config),
-            credential: credential(source, config), secrets: secrets(source.named),
+            credential: credential(source, config), secrets: secrets(source.named), signer: signer,
             isChecked: namesHost,
             defaultModel: options["model"]?.string, allowedModels: source.named?.models.map(Set.init),
             shape: ParameterShape(defaults: config.defaultParams, overrides: overrides, drops: config.dropParams), before: before,

@@ -40,6 +40,17 @@ extension Worker {
         }
     }
 
+    /// The target's secrets by their references, which adapters and signers write into headers and never hold.
+    func secrets(_ exchange: Exchange, _ target: Target) -> (String) -> String? {
+        let credential: String? =
+            switch target.credential {
+            case .client: exchange.clientCredential
+            case .configured(let secret): secret.reveal()
+            case .none: nil
+            }
+        return { reference in reference == "api_key" ? credential : target.secrets[reference] }
+    }
+
     /// 7e. The upstream request of one attempt.
     func build(
         _ exchange: Exchange, _ target: Target, body: Bytes, facts: ExchangeFacts
@@ -48,15 +59,7 @@ extension Worker {
             throw GatewayError(
                 .notSupported, status: 501, "\(exchange.endpoint.portkeyFunction) is not supported by \(target.slug)")
         }
-        let credential: String? =
-            switch target.credential {
-            case .client: exchange.clientCredential
-            case .configured(let secret): secret.reveal()
-            case .none: nil
-            }
-        let out = OutgoingRequest(method: exchange.client.head.method) { reference in
-            reference == "api_key" ? credential : target.secrets[reference]
-        }
+        let out = OutgoingRequest(method: exchange.client.head.method, credential: secrets(exchange, target))
         let hookExchange = HookExchange(instance: target.provider.instance, facts: facts)
         hookExchange.prepare(facts, deadline: exchange.deadline)
         switch target.provider.build(hookExchange, out) {
@@ -111,21 +114,23 @@ extension Worker {
         } else if hasBody || out.method == "POST" || out.method == "PUT" || out.method == "PATCH" {
             requestBody = .bytes(out.body ?? body)
         }
-        var url = out.url
-        var policy: AddressCheck?
-        if target.isChecked {
-            do throws(AddressRefusal) {
-                let checked = try exchange.snapshot.addressPolicy.checkURL(url)
-                url = checked.text
-                policy = AddressCheck(exchange.snapshot.addressPolicy, checked)
-            } catch {
-                throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
-            }
-        }
         let limit = exchange.endpoint == .proxy ? 0 : exchange.snapshot.config.limits.upstreamBodyBytes
-        return UpstreamRequest(
-            method: out.method, url: url, headers: headers, body: requestBody, policy: policy,
-            answerLimit: exchange.isStream ? 0 : limit)
+        var request = UpstreamRequest(
+            method: out.method, url: out.url, headers: headers, body: requestBody, answerLimit: exchange.isStream ? 0 : limit)
+        try setURL(out.url, of: &request, exchange, target)
+        return request
+    }
+
+    /// A URL that a client had a hand in is checked, and so is every address behind it.
+    func setURL(_ url: String, of request: inout UpstreamRequest, _ exchange: Exchange, _ target: Target) throws(GatewayError) {
+        guard target.isChecked else { return request.url = url }
+        do throws(AddressRefusal) {
+            let checked = try exchange.snapshot.addressPolicy.checkURL(url)
+            request.url = checked.text
+            request.policy = AddressCheck(exchange.snapshot.addressPolicy, checked)
+        } catch {
+            throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
+        }
     }
 
     private func clientHeaders(_ exchange: Exchange, _ target: Target) -> [(name: String, value: String)] {

@@ -38,6 +38,17 @@ package final class OutgoingRequest {
         self.credential = credential
     }
 
+    /// A request that is complete but for its signature.
+    package init(
+        method: String, url: String, headers: [(name: String, value: String)], body: Bytes?, credential: @escaping (String) -> String?
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.credential = credential
+    }
+
     var pointer: OpaquePointer { OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
 
     static func from(_ pointer: OpaquePointer?) -> OutgoingRequest? {

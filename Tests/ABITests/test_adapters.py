@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import threading
 import time
 
 import pytest
 
 import upstream as u
-from client import chat
+from client import ask, chat, config_header, target
 from conftest import compile_plugin
-from gateway import Gateway, plugin_directory
+from gateway import Gateway, command, plugin_directory
 
 
 @pytest.fixture(scope="session")
 def adapters(stage, tmp_path_factory):
     directory = tmp_path_factory.mktemp("adapters")
     compile_plugin(directory / "adapter", "adapter")
+    compile_plugin(directory / "signer", "signer")
     return directory
 
 
@@ -121,3 +123,95 @@ def test_lines_that_end_too_early_are_an_error(adapters_gateway, upstream):
 
 def test_an_answer_that_is_whole_is_no_stream(adapters_gateway, upstream):
     assert chat(adapters_gateway, whole(upstream)).json["choices"][0]["message"]["content"] == "whole"
+
+
+# MARK: Signatures
+
+@pytest.fixture(scope="module")
+def signing(adapters, upstream):
+    def provider(**auth):
+        return {
+            "provider": "openai", "api_key": "sk", "base_url": upstream.base, "signing_key": {"env": "SIGNING_KEY"},
+            "auth": {"plugin": "signer"} | auth}
+
+    providers = {way: provider(do=way) for way in ("sign", "pend", "late", "fail", "deny")}
+    providers["short"] = provider() | {"auth": "signer"}
+    config = {"plugins": {"directories": [plugin_directory(), str(adapters)]}, "providers": providers}
+    with Gateway(config, env={"SIGNING_KEY": "sesame"}) as gateway:
+        yield gateway
+
+
+def signature(request):
+    total = 0
+    for byte in request.body:
+        total = (total * 31 + byte) % (1 << 32)
+    return f"{request.method} http://{request.header('host')}{request.target} {request.header('content-type')} {request.length}:{total}"
+
+
+@pytest.mark.parametrize("way", ["sign", "pend", "short"])
+@pytest.mark.parametrize("size", [1, 200_000])
+def test_requests_are_signed_as_they_go_out(signing, upstream, way, size):
+    headers = {"x-portkey-provider": f"@{way}", "openai-organization": "org"}
+    assert chat(signing, headers, messages=[{"role": "user", "content": "x" * size}]).status == 200
+    request = upstream.only
+    assert request.header("x-signature") == signature(request)
+    assert request.header("x-signed-with") == "key sesame" and request.header("authorization") == "Bearer sk"
+
+
+def test_streams_and_relays_are_signed(signing, upstream):
+    assert chat(signing, {"x-portkey-provider": "@sign"}, stream=True).status == 200
+    assert ask(signing, "GET", "/v1/files?a=b", headers={"x-portkey-provider": "@sign"}).status == 200
+    first, second = upstream.requests
+    assert first.header("x-signature") == signature(first)
+    assert second.header("x-signature").startswith(f"GET {upstream.base}/files?a=b")
+
+
+def test_each_attempt_is_signed(signing, upstream):
+    base = upstream.script(u.fails(429, {"retry-after-ms": "1"}), u.says("x"))
+    config = {
+        "provider": "openai", "api_key": "sk", "custom_host": base, "auth": {"plugin": "signer"},
+        "retry": {"attempts": 1, "use_retry_after_header": True}}
+    assert chat(signing, config_header(config)).status == 200
+    assert [request.header("x-signature") == signature(request) for request in upstream.at(base)] == [True, True]
+
+
+@pytest.mark.parametrize("way", ["fail", "deny", "late"])
+def test_what_is_not_signed_is_not_sent(signing, upstream, way):
+    answer = chat(signing, {"x-portkey-provider": f"@{way}"})
+    assert answer.status == 502 and answer.error["type"] == "plugin_error" and answer.error["code"] == "signing_failed", answer
+    assert "signer" in answer.error["message"] and "own words" not in answer.text
+    assert not upstream.requests
+    if way == "late":
+        # The plugin completes long after: nothing that it holds may be gone by then.
+        time.sleep(1.5)
+        assert chat(signing, {"x-portkey-provider": "@sign"}).status == 200
+
+
+def test_a_signer_cannot_lead_a_clients_request_astray(signing, upstream):
+    auth = {"plugin": "signer", "do": "move", "url": "http://169.254.169.254/latest"}
+    answer = chat(signing, config_header(target(upstream.base, auth=auth)))
+    assert answer.status == 400 and "Invalid custom host" in answer.text and not upstream.requests
+
+
+def test_a_client_puts_no_signer_before_a_stored_credential(signing, upstream):
+    assert chat(signing, config_header({"provider": "@sign", "auth": {"plugin": "signer", "do": "fail"}})).status == 200
+
+
+@pytest.mark.parametrize("auth, reason", [
+    ("nobody", "no plugin nobody signs requests"), ("mock", "no plugin mock signs requests"), (7, "expected a plugin's id"),
+    ({"do": "sign"}, "expected a plugin's id"), ({"plugin": "signer", "do": "wrong"}, "there is no such way")])
+def test_a_bad_signer_is_refused(signing, adapters, upstream, tmp_path, auth, reason):
+    answer = chat(signing, config_header(target(upstream.base, auth=auth)))
+    assert answer.status == 400 and reason in answer.text, answer
+    file = tmp_path / "config.json"
+    plugins = {"directories": [plugin_directory(), str(adapters)], "state_directory": str(tmp_path)}
+    file.write_text(json.dumps({"plugins": plugins, "providers": {"p": {"provider": "openai", "api_key": "sk", "auth": auth}}}))
+    result = command("check", str(file))
+    assert result.returncode != 0 and reason in result.stdout + result.stderr
+
+
+def test_the_operator_decides_who_signs_for_clients(adapters, upstream):
+    config = {"plugins": {"directories": [plugin_directory(), str(adapters)]}, "allow_inline": {"plugins": ["default.*"]}}
+    with Gateway(config) as gateway:
+        answer = chat(gateway, config_header(target(upstream.base, auth="signer")))
+        assert answer.status == 400 and answer.error["code"] == "inline_plugin_blocked"
