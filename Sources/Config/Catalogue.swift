@@ -185,11 +185,9 @@ package enum Catalogue {
     private static let providers: [CatalogueKey] = [
         key(
             "/providers",
-            .map(
-                of: .open(
-                    "passed to the adapter; {env: NAME} and {file: path} keep secrets out of the file; `auth` names a plugin that "
-                        + "signs requests: its id, or {plugin: id, …}")),
-            "Named targets. `@name` uses one, with its credential, at its address and no other."),
+            .map(of: .open("passed to the adapter; {env: NAME} and {file: path} keep secrets out of the file")),
+            "Named targets. `@name` uses one, with its credential, at its address and no other. `auth` names a plugin that signs "
+                + "its requests: the plugin's id, or `{plugin: id, …}` with its parameters."),
         key("/providers/*/provider", .string, required: true, "The adapter: openai, anthropic, …"),
         key(
             "/providers/*/base_url", .string,
