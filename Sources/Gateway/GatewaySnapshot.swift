@@ -26,7 +26,9 @@ package final class GatewaySnapshot: Sendable {
         self.services = services
         self.generation = generation
         headerOptions = plugins.providerSlugs.reduce(into: []) { names, slug in
-            if let provider = plugins.provider(slug) { names.formUnion(ProviderOptions.names(in: provider.manifest.document)) }
+            if let provider = plugins.provider(slug) {
+                names.formUnion(ProviderOptions.names(in: provider.manifest.document))
+            }
         }
         plans = PlanCache(limit: config.limits.planCacheEntries)
         unscannable = config.defaults.allowUnscannable.compactMap(PathPattern.init)
@@ -54,7 +56,8 @@ extension GatewaySnapshot {
             }
         }
         for (index, text) in config.defaults.allowUnscannable.enumerated() where PathPattern(text) == nil {
-            problems.append("/defaults/allow_unscannable/\(index): expected a path like /v1/files or /v1/audio/*, found \(text)")
+            problems.append(
+                "/defaults/allow_unscannable/\(index): expected a path like /v1/files or /v1/audio/*, found \(text)")
         }
         problems += guardProblems()
         // Every plan has the mandatory ones: what is wrong with them is said once.
@@ -70,7 +73,9 @@ extension GatewaySnapshot {
             }
             inputs.append((named.root.pointerText, wanted))
         }
-        if config.defaults.config != nil || config.defaults.provider != nil || !config.defaults.inputGuards.isEmpty || !config.defaults.outputGuards.isEmpty {
+        if config.defaults.config != nil || config.defaults.provider != nil || !config.defaults.inputGuards.isEmpty
+            || !config.defaults.outputGuards.isEmpty
+        {
             inputs.append(("/defaults", PlanInputs()))
         }
         for name in config.providers.keys.sorted() {
@@ -80,9 +85,15 @@ extension GatewaySnapshot {
         }
         for (place, inputs) in inputs {
             do throws(GatewayError) {
-                plans.keep(try PlanBuilder(self, allowInline: config.allowInline, keyConfig: nil).plan(for: inputs), for: inputs)
+                plans.keep(
+                    try PlanBuilder(self, allowInline: config.allowInline, keyConfig: nil).plan(for: inputs),
+                    for: inputs)
             } catch {
-                if place == "/defaults", config.defaults.config == nil, config.defaults.provider == nil, error.kind == .invalidRequest { continue }
+                if place == "/defaults", config.defaults.config == nil, config.defaults.provider == nil,
+                    error.kind == .invalidRequest
+                {
+                    continue
+                }
                 problems.append(([place + ": " + error.message] + error.errors).joined(separator: "\n  "))
             }
         }
@@ -91,7 +102,10 @@ extension GatewaySnapshot {
 
     /// Guards outside of the configs, used by one or not.
     private func guardProblems() -> [String] {
-        var places = [("/defaults/input_guardrails", config.defaults.inputGuards), ("/defaults/output_guardrails", config.defaults.outputGuards)]
+        var places = [
+            ("/defaults/input_guardrails", config.defaults.inputGuards),
+            ("/defaults/output_guardrails", config.defaults.outputGuards),
+        ]
         places += config.guardrails.sorted { $0.key < $1.key }.map { name, group in
             // Without a type it gets one from the list that names it.
             var typed = group

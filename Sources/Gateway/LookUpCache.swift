@@ -13,7 +13,8 @@ extension Worker {
     /// The cached answer, if there is one. Sets the exchange's cache status and key.
     func lookUpCache(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes) -> Answer? {
         // A forwarded header may change the answer in ways that the key does not know.
-        guard let policy = target.cache, target.forwardHeaders.isEmpty, exchange.endpoint.hasSegmentTable, exchange.endpoint != .countTokens,
+        guard let policy = target.cache, target.forwardHeaders.isEmpty, exchange.endpoint.hasSegmentTable,
+            exchange.endpoint != .countTokens,
             !exchange.headers.isDebugOff
         else {
             exchange.record.cacheStatus = .disabled
@@ -31,7 +32,8 @@ extension Worker {
         }
         exchange.record.cacheStatus = .hit
         var answer = Answer(
-            status: entry.status, contentType: entry.contentType, headers: entry.headers.map { ($0.name, $0.value) }, body: entry.body)
+            status: entry.status, contentType: entry.contentType, headers: entry.headers.map { ($0.name, $0.value) },
+            body: entry.body)
         answer.isCanonical = true
         let age = max(0, (WallClock.now() - entry.storedAt) / 1_000_000_000)
         answer.headers.append(("age", String(age)))
@@ -39,11 +41,13 @@ extension Worker {
     }
 
     func storeInCache(_ answer: Answer, _ exchange: Exchange, _ target: Target) {
-        guard let key = exchange.cacheKey, let policy = target.cache, answer.status == 200, exchange.record.cacheStatus != .hit,
+        guard let key = exchange.cacheKey, let policy = target.cache, answer.status == 200,
+            exchange.record.cacheStatus != .hit,
             !exchange.guardResults.hasSoftFailure
         else { return }
         services.cache.put(
-            key, CacheEntry(status: 200, contentType: answer.contentType, body: answer.body, form: .whole), forSeconds: policy.maximumAgeSeconds)
+            key, CacheEntry(status: 200, contentType: answer.contentType, body: answer.body, form: .whole),
+            forSeconds: policy.maximumAgeSeconds)
     }
 
     /// How the answer travels: streamed and whole ones share an entry.
@@ -73,7 +77,8 @@ extension Worker {
         add(out.url)
         // The client's own for the provider are among them, as anthropic-beta and openai-organization.
         let headers = outgoingHeaders(exchange, target, out).map { (name: $0.name.lowercased(), value: $0.value) }
-        for header in headers.sorted(by: { ($0.name, $0.value) < ($1.name, $1.value) }) where !Self.isNegotiated(header.name) {
+        for header in headers.sorted(by: { ($0.name, $0.value) < ($1.name, $1.value) })
+        where !Self.isNegotiated(header.name) {
             add(header.name)
             add(header.value)
         }

@@ -42,7 +42,8 @@ final class OpenStream {
     }
 
     init(
-        head: UpstreamHead, source: AnswerSource, endpoint: Endpoint, framing: OutgoingRequest.Framing, translation: ProviderStream?,
+        head: UpstreamHead, source: AnswerSource, endpoint: Endpoint, framing: OutgoingRequest.Framing,
+        translation: ProviderStream?,
         timeouts: TokenTimeouts, deadline: Deadline
     ) {
         status = head.status
@@ -62,7 +63,8 @@ final class OpenStream {
     func open() async throws(UpstreamFailure) -> SSEEvent? {
         let limit = timeouts.firstTokenMilliseconds
         let byThen = limit.map { min(deadline, .after(milliseconds: $0)) } ?? deadline
-        let message = limit.map { "The first token did not come within \($0)ms" } ?? "The request exceeded the gateway's deadline"
+        let message =
+            limit.map { "The first token did not come within \($0)ms" } ?? "The request exceeded the gateway's deadline"
         var collected: Batch?
         while true {
             guard let batch = try await read(by: byThen, message) else {
@@ -95,7 +97,8 @@ final class OpenStream {
         }
         let limit = timeouts.betweenTokensMilliseconds
         let byThen = limit.map { min(deadline, .after(milliseconds: $0)) } ?? deadline
-        return try await read(by: byThen, limit.map { "No token came for \($0)ms" } ?? "The request exceeded the gateway's deadline")
+        return try await read(
+            by: byThen, limit.map { "No token came for \($0)ms" } ?? "The request exceeded the gateway's deadline")
     }
 
     private func read(by deadline: Deadline, _ message: String) async throws(UpstreamFailure) -> Batch? {
@@ -119,10 +122,15 @@ final class OpenStream {
         }
         do {
             try withExtendedLifetime(raw) { () throws(SSEDecoder.EventTooLarge) in
-                if lines == nil { try decoder.feed(raw.buffer, into: &events) } else { try lines?.feed(raw.buffer, into: &events) }
+                if lines == nil {
+                    try decoder.feed(raw.buffer, into: &events)
+                } else {
+                    try lines?.feed(raw.buffer, into: &events)
+                }
             }
         } catch {
-            throw UpstreamFailure(.invalidAnswer, "an event of the upstream's stream is larger than \(error.limit) bytes")
+            throw UpstreamFailure(
+                .invalidAnswer, "an event of the upstream's stream is larger than \(error.limit) bytes")
         }
         return Batch(raw: raw, events: try translate(events), isUncommon: decoder.endsLinesWithCR)
     }
@@ -143,7 +151,8 @@ final class OpenStream {
 extension Worker {
     /// The head of an event stream has come: waits until its first event shows that it is a good one.
     func openStream(
-        _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, _ facts: ExchangeFacts
+        _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest,
+        _ facts: ExchangeFacts
     ) async throws(UpstreamFailure) -> AttemptResult {
         var translation: ProviderStream?
         if !out.isPassthrough, let hookExchange = exchange.providerExchange {
@@ -158,7 +167,8 @@ extension Worker {
         }
         if let error = Self.errorInEvent(first) {
             source.cancel()
-            return .answer(mappedError(UpstreamHead(status: error, headers: head.headers), first.data, exchange, target))
+            return .answer(
+                mappedError(UpstreamHead(status: error, headers: head.headers), first.data, exchange, target))
         }
         if !first.isDone, !Self.isJSON(first.data) {
             throw UpstreamFailure(.invalidAnswer, "the upstream's stream holds no JSON")
@@ -176,7 +186,8 @@ extension Worker {
 
     /// The status of a stream whose first event is an error: its own where it says one, else 502.
     private static func errorInEvent(_ event: SSEEvent) -> Int? {
-        guard let range = JSONPointer(["error"]).find(in: event.data.buffer), event.data[range.lowerBound] == UInt8(ascii: "{"),
+        guard let range = JSONPointer(["error"]).find(in: event.data.buffer),
+            event.data[range.lowerBound] == UInt8(ascii: "{"),
             let error = try? JSONValue(parsing: event.data[range])
         else { return nil }
         for name in ["status", "code", "status_code"] {

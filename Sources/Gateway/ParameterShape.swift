@@ -70,7 +70,9 @@ struct ParameterShape: Sendable {
         case .member(let name): return drop(steps.dropFirst(), pointer / name, from: body)
         case .index(let index): return drop(steps.dropFirst(), pointer / index, from: body)
         case .every:
-            guard let range = pointer.find(in: body.buffer), body[range.lowerBound] == UInt8(ascii: "[") else { return body }
+            guard let range = pointer.find(in: body.buffer), body[range.lowerBound] == UInt8(ascii: "[") else {
+                return body
+            }
             var reader = JSONReader(body.buffer, at: range.lowerBound)
             var count = 0
             guard (try? reader.enterArray()) != nil else { return body }

@@ -16,11 +16,16 @@ final class Plan: Sendable {
     let mandatoryAfter: [GuardStage]
 
     /// Those of the mandatory guards that have an on_error hook.
-    var onError: [GuardUse] { (mandatoryBefore + mandatoryAfter).flatMap(\.uses).filter { $0.check.hooks.contains(.error) } }
+    var onError: [GuardUse] {
+        (mandatoryBefore + mandatoryAfter).flatMap(\.uses).filter { $0.check.hooks.contains(.error) }
+    }
     /// The config came with the request: what it does is the client's doing.
     let isFromRequest: Bool
 
-    init(route: Route, targets: [Target], mandatoryBefore: [GuardStage], mandatoryAfter: [GuardStage], isFromRequest: Bool) {
+    init(
+        route: Route, targets: [Target], mandatoryBefore: [GuardStage], mandatoryAfter: [GuardStage],
+        isFromRequest: Bool
+    ) {
         self.isFromRequest = isFromRequest
         self.route = route
         self.targets = targets
@@ -64,9 +69,12 @@ final class Target: Sendable {
     let isStrict: Bool
 
     init(
-        path: String, slug: String, provider: ProviderInstance, credential: Credential, secrets: [String: String], signer: Signer?, isChecked: Bool,
-        defaultModel: String?, allowedModels: Set<String>?, shape: ParameterShape, before: [GuardStage], after: [GuardStage],
-        onError: [GuardUse], cache: CachePolicy?, requestTimeoutMilliseconds: Int?, timeouts: TokenTimeouts, forwardHeaders: [String],
+        path: String, slug: String, provider: ProviderInstance, credential: Credential, secrets: [String: String],
+        signer: Signer?, isChecked: Bool,
+        defaultModel: String?, allowedModels: Set<String>?, shape: ParameterShape, before: [GuardStage],
+        after: [GuardStage],
+        onError: [GuardUse], cache: CachePolicy?, requestTimeoutMilliseconds: Int?, timeouts: TokenTimeouts,
+        forwardHeaders: [String],
         isStrict: Bool
     ) {
         self.path = path
@@ -122,7 +130,9 @@ final class GuardStage: Sendable {
 
 extension GuardStage {
     /// It may refuse or change a request: one that it cannot read does not pass it.
-    var mustSeeEverything: Bool { !isAsync && (denies || uses.contains { $0.check.mutates || $0.onFailure == .closed }) }
+    var mustSeeEverything: Bool {
+        !isAsync && (denies || uses.contains { $0.check.mutates || $0.onFailure == .closed })
+    }
 }
 
 /// One check of a stage: its instance, and the operator's word on its failures.

@@ -18,7 +18,9 @@ final class PluginFetching: PluginFetcher {
     func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
         let workers = workers.withLock { $0 }
         // A plugin that fetches from inside a hook is on a loop already: that one serves it without a hop.
-        let worker = workers.first { $0.loop.inEventLoop } ?? workers[next.wrappingAdd(1, ordering: .relaxed).oldValue % max(workers.count, 1)]
+        let worker =
+            workers.first { $0.loop.inEventLoop }
+            ?? workers[next.wrappingAdd(1, ordering: .relaxed).oldValue % max(workers.count, 1)]
         let job = FetchJob(request, done)
         // Not at once, even on this loop: done must never run inside fetch().
         worker.loop.execute { worker.run(job) }
@@ -50,7 +52,9 @@ final class FetchJob: @unchecked Sendable {
     }
 
     private func answer(_ client: UpstreamClient, _ policy: AddressPolicy) async -> PluginFetchAnswer {
-        func failed(_ reason: String) -> PluginFetchAnswer { PluginFetchAnswer(status: 0, headers: [], body: .empty, error: reason) }
+        func failed(_ reason: String) -> PluginFetchAnswer {
+            PluginFetchAnswer(status: 0, headers: [], body: .empty, error: reason)
+        }
         if isCancelled { return failed("cancelled") }
         let url: CheckedURL
         do throws(AddressRefusal) { url = try policy.checkURL(request.url) } catch { return failed(error.message) }
@@ -62,7 +66,8 @@ final class FetchJob: @unchecked Sendable {
                     answerLimit: PluginFetching.limit()))
             self.transfer = transfer
             let head = try await transfer.head(by: request.deadline, timeoutMessage: "no answer in time")
-            let body = try await transfer.body(limit: PluginFetching.limit(), by: request.deadline, timeoutMessage: "no answer in time")
+            let body = try await transfer.body(
+                limit: PluginFetching.limit(), by: request.deadline, timeoutMessage: "no answer in time")
             return PluginFetchAnswer(status: head.status, headers: head.headers, body: body)
         } catch {
             transfer?.cancel()

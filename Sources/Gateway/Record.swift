@@ -48,8 +48,10 @@ extension Worker {
         guard !used.isEmpty else { return }
         let facts = ExchangeFacts(
             identity: identity(exchange), model: exchange.attemptModel,
-            request: BodyView(body: exchange.body, endpoint: exchange.endpoint, isRequest: true), provider: exchange.record.provider,
-            target: exchange.record.targetPath, attempt: exchange.record.attempts.count, attemptCount: exchange.record.attempts.count,
+            request: BodyView(body: exchange.body, endpoint: exchange.endpoint, isRequest: true),
+            provider: exchange.record.provider,
+            target: exchange.record.targetPath, attempt: exchange.record.attempts.count,
+            attemptCount: exchange.record.attempts.count,
             status: exchange.record.status)
         for hookExchange in used { hookExchange.finish(facts) }
     }
@@ -72,10 +74,12 @@ extension Worker {
             let deadline = Deadline.after(milliseconds: use.timeoutMilliseconds)
             hookExchange.prepare(facts, deadline: deadline)
             hookExchange.present(lastMessageOnly: use.presentsLastOnly)
-            let decision = await runner.run(.request, on: hookExchange, presentedBytes: exchange.body.count, by: deadline)
+            let decision = await runner.run(
+                .request, on: hookExchange, presentedBytes: exchange.body.count, by: deadline)
             let passed = decision.verdict == .proceed && hookExchange.reports.allSatisfy(\.passed)
             logger.info(
-                "a guardrail judged off the path", metadata: ["check": "\(use.id)", "verdict": "\(passed)", "trace_id": "\(exchange.traceID)"])
+                "a guardrail judged off the path",
+                metadata: ["check": "\(use.id)", "verdict": "\(passed)", "trace_id": "\(exchange.traceID)"])
         }
     }
 }

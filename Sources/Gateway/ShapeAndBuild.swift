@@ -17,7 +17,9 @@ extension Worker {
         if exchange.fields?.model == nil || exchange.fields?.model == "portkey-default" {
             model = target.defaultModel
             if model == nil, exchange.fields?.model == "portkey-default", !target.shape.overrides("model") {
-                throw GatewayError(.invalidRequest, status: 400, "no model is named: neither by the request nor for \(target.path)", param: "model")
+                throw GatewayError(
+                    .invalidRequest, status: 400, "no model is named: neither by the request nor for \(target.path)",
+                    param: "model")
             }
         }
         // A count takes no parameters beside those that are counted.
@@ -31,11 +33,14 @@ extension Worker {
     }
 
     /// What hooks and adapters see during an attempt.
-    func attemptFacts(_ exchange: Exchange, _ target: Target, model: String?, number: Int) -> (BodyView) -> ExchangeFacts {
+    func attemptFacts(_ exchange: Exchange, _ target: Target, model: String?, number: Int) -> (BodyView) ->
+        ExchangeFacts
+    {
         let identity = identity(exchange)
         return { view in
             ExchangeFacts(
-                identity: identity, model: model, request: view, provider: target.slug, target: target.path, attempt: number,
+                identity: identity, model: model, request: view, provider: target.slug, target: target.path,
+                attempt: number,
                 attemptCount: number)
         }
     }
@@ -66,29 +71,39 @@ extension Worker {
         case .proceed: break
         case .deny(let denial):
             throw GatewayError(
-                .invalidRequest, status: denial.status == 0 ? 400 : denial.status, denial.message ?? "the request cannot be sent to \(target.slug)",
+                .invalidRequest, status: denial.status == 0 ? 400 : denial.status,
+                denial.message ?? "the request cannot be sent to \(target.slug)",
                 code: denial.code)
         case .answer, .retry, .fail, .timeout:
             throw GatewayError(
-                .pluginFailed, status: 502, "The adapter of \(target.slug) failed (trace id \(exchange.traceID)).", type: "plugin_error",
+                .pluginFailed, status: 502, "The adapter of \(target.slug) failed (trace id \(exchange.traceID)).",
+                type: "plugin_error",
                 detail: "build of \(target.slug) gave no request")
         }
         if !out.droppedParameters.isEmpty {
             exchange.droppedParameters = out.droppedParameters
             logger.info(
-                "parameters were not carried", metadata: ["provider": "\(target.slug)", "parameters": "\(out.droppedParameters)", "trace_id": "\(exchange.traceID)"])
+                "parameters were not carried",
+                metadata: [
+                    "provider": "\(target.slug)", "parameters": "\(out.droppedParameters)",
+                    "trace_id": "\(exchange.traceID)",
+                ])
         }
         exchange.providerExchange = hookExchange
         return out
     }
 
     /// The adapter's headers, over those of the client that the endpoint lets through.
-    func outgoingHeaders(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest) -> [(name: String, value: String)] {
+    func outgoingHeaders(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest) -> [(
+        name: String, value: String
+    )] {
         var headers = clientHeaders(exchange, target)
         for (name, value) in out.headers {
             let lower = name.lowercased()
             // Forwarded headers replace the adapter's own, credentials among them: that is what listing them means.
-            if target.forwardHeaders.contains(lower), headers.contains(where: { $0.name.lowercased() == lower }) { continue }
+            if target.forwardHeaders.contains(lower), headers.contains(where: { $0.name.lowercased() == lower }) {
+                continue
+            }
             headers.removeAll { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == lower }
             headers.append((name, value))
         }
@@ -116,20 +131,24 @@ extension Worker {
         }
         let limit = exchange.endpoint == .proxy ? 0 : exchange.snapshot.config.limits.upstreamBodyBytes
         var request = UpstreamRequest(
-            method: out.method, url: out.url, headers: headers, body: requestBody, answerLimit: exchange.isStream ? 0 : limit)
+            method: out.method, url: out.url, headers: headers, body: requestBody,
+            answerLimit: exchange.isStream ? 0 : limit)
         try setURL(out.url, of: &request, exchange, target)
         return request
     }
 
     /// A URL that a client had a hand in is checked, and so is every address behind it.
-    func setURL(_ url: String, of request: inout UpstreamRequest, _ exchange: Exchange, _ target: Target) throws(GatewayError) {
+    func setURL(_ url: String, of request: inout UpstreamRequest, _ exchange: Exchange, _ target: Target)
+        throws(GatewayError)
+    {
         guard target.isChecked else { return request.url = url }
         do throws(AddressRefusal) {
             let checked = try exchange.snapshot.addressPolicy.checkURL(url)
             request.url = checked.text
             request.policy = AddressCheck(exchange.snapshot.addressPolicy, checked)
         } catch {
-            throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
+            throw GatewayError(
+                .invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
         }
     }
 
@@ -138,12 +157,16 @@ extension Worker {
         // Headers of the format that the client speaks, where the provider speaks it, too.
         let prefix: StaticString = exchange.endpoint.isAnthropic ? "anthropic-" : "openai-"
         let isNative = target.provider.descriptor.support(for: exchange.endpoint.adapted) == .native
-        let hop = isProxy ? exchange.client.head.value("connection")?.lowercased().split(separator: ",").map(\.trimmed) ?? [] : []
+        let hop =
+            isProxy
+            ? exchange.client.head.value("connection")?.lowercased().split(separator: ",").map(\.trimmed) ?? [] : []
         return exchange.client.head.headers.filter { header in
             let name = header.name
             // What Connection names is of the hop, too (RFC 9110, 7.6.1).
             if !hop.isEmpty, hop.contains(where: { $0 == name.lowercased() }) { return false }
-            if !target.forwardHeaders.isEmpty, target.forwardHeaders.contains(name.lowercased().replacing("_", with: "-")) {
+            if !target.forwardHeaders.isEmpty,
+                target.forwardHeaders.contains(name.lowercased().replacing("_", with: "-"))
+            {
                 return Self.isForwardable(name) && !isGatewayCredential(header.value, exchange)
             }
             if isProxy { return Self.isProxied(name) }
@@ -154,7 +177,8 @@ extension Worker {
     /// Whoever lists a header gets it, but none that frames the message, names the host, or is the gateway's own.
     private static func isForwardable(_ name: String) -> Bool {
         isProxied(name)
-            || ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "accept-encoding"].contains(name.lowercased())
+            || ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "accept-encoding"].contains(
+                name.lowercased())
     }
 
     /// What opens this gateway, or stands for no key at all, is nothing for a provider.
@@ -170,7 +194,9 @@ extension Worker {
         case 2: !name.equalsIgnoringCase("te")
         case 4: !name.equalsIgnoringCase("host")
         case 6: !(name.equalsIgnoringCase("expect") || name.equalsIgnoringCase("cookie"))
-        case 7: !(name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade") || name.equalsIgnoringCase("api-key"))
+        case 7:
+            !(name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade")
+                || name.equalsIgnoringCase("api-key"))
         case 9: !name.equalsIgnoringCase("x-api-key")
         case 10: !(name.equalsIgnoringCase("connection") || name.equalsIgnoringCase("keep-alive"))
         case 13: !name.equalsIgnoringCase("authorization")

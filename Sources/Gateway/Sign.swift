@@ -24,23 +24,29 @@ extension PlanBuilder {
                 .invalidConfig, status: 400, "Invalid config passed",
                 errors: ["path: \((target.pointer / "auth").tokens.joined(separator: ",")), message: \(message)"])
         }
-        guard let plugin = auth.string ?? auth["plugin"]?.string else { throw refused("expected a plugin's id, or an object with \"plugin\"") }
-        guard let library = snapshot.plugins.libraries.first(where: { $0.manifest.id == plugin }), library.canSign else {
+        guard let plugin = auth.string ?? auth["plugin"]?.string else {
+            throw refused("expected a plugin's id, or an object with \"plugin\"")
+        }
+        guard let library = snapshot.plugins.libraries.first(where: { $0.manifest.id == plugin }), library.canSign
+        else {
             throw refused("no plugin \(plugin) signs requests")
         }
         if isClients, !allowInline.allows(check: plugin + ".auth") {
             throw GatewayError(
-                .invalidConfig, status: 400, "the plugin \(plugin) may not be used by configs of requests here", code: "inline_plugin_blocked")
+                .invalidConfig, status: 400, "the plugin \(plugin) may not be used by configs of requests here",
+                code: "inline_plugin_blocked")
         }
         var parameters = auth.object ?? JSONObject()
         parameters["plugin"] = nil
         do throws(PluginCreationError) {
             let instance = try PluginInstance.create(
-                library: library, interface: .auth, id: "auth", check: nil, config: .object(parameters), services: snapshot.services)
+                library: library, interface: .auth, id: "auth", check: nil, config: .object(parameters),
+                services: snapshot.services)
             let settings = snapshot.config.plugins.settings[plugin]
             return Signer(
                 instance: instance, plugin: plugin,
-                timeoutMilliseconds: settings?.timeoutMilliseconds ?? library.manifest.defaults.timeoutMilliseconds ?? 5_000,
+                timeoutMilliseconds: settings?.timeoutMilliseconds ?? library.manifest.defaults.timeoutMilliseconds
+                    ?? 5_000,
                 fingerprint: plugin + JSONValue.object(parameters).text)
         } catch {
             throw refused(error.errors.map { "\($0.pointer): \($0.message)" }.joined(separator: "; "))
@@ -54,11 +60,13 @@ extension Worker {
     ) async throws(GatewayError) -> UpstreamRequest {
         let body: Bytes? = if case .bytes(let bytes) = request.body { bytes } else { nil }
         let out = OutgoingRequest(
-            method: request.method, url: request.url, headers: request.headers, body: body, credential: secrets(exchange, target))
+            method: request.method, url: request.url, headers: request.headers, body: body,
+            credential: secrets(exchange, target))
         let hookExchange = exchange.hookExchange(signer.instance, facts)
         let deadline = min(Deadline.after(milliseconds: signer.timeoutMilliseconds), exchange.deadline)
         hookExchange.prepare(facts, deadline: deadline)
-        let decision = await runner.run(.sign(Signing(out)), on: hookExchange, presentedBytes: body?.count ?? 0, by: deadline)
+        let decision = await runner.run(
+            .sign(Signing(out)), on: hookExchange, presentedBytes: body?.count ?? 0, by: deadline)
         try exchange.checkClient()
         switch decision.verdict {
         case .proceed: break
@@ -79,7 +87,8 @@ extension Worker {
 
     private func unsigned(_ signer: Signer, _ exchange: Exchange, _ target: Target, _ reason: String) -> GatewayError {
         GatewayError(
-            .pluginFailed, status: 502, "The plugin \(signer.plugin) could not sign the request to \(target.slug) (trace id \(exchange.traceID)).",
+            .pluginFailed, status: 502,
+            "The plugin \(signer.plugin) could not sign the request to \(target.slug) (trace id \(exchange.traceID)).",
             type: "plugin_error", code: "signing_failed", detail: reason)
     }
 }

@@ -25,6 +25,7 @@ extension HookCall {
         exchange.signing = signing
         var decision = gh_decision()
         decision.struct_size = structSize(gh_decision.self)
-        return result(sign(exchange.instance.pointer, exchange.pointer, signing.out.pointer, &decision), decision, exchange)
+        return result(
+            sign(exchange.instance.pointer, exchange.pointer, signing.out.pointer, &decision), decision, exchange)
     }
 }
