@@ -129,7 +129,7 @@ let package = Package(
         tests("PluginSDK", ["PluginSDK"]),
         tests("Cache", ["Cache", "Core"]),
         tests("Telemetry", ["Telemetry", "Core"]),
-        tests("Upstream", ["Upstream"]),
+        tests("Upstream", ["Upstream", "Core"] + nio),
         tests("PluginHost", ["PluginHost", "Core", "Wire", "CGatehouse"]),
         tests("Architecture", ["PluginHost", "Core"]),
     ],

@@ -9,6 +9,7 @@
 typedef size_t (*curl_shim_data)(char *, size_t, size_t, void *);
 typedef int (*curl_shim_close)(void *, curl_socket_t);
 typedef curl_socket_t (*curl_shim_open)(void *, curlsocktype, struct curl_sockaddr *);
+typedef int (*curl_shim_ready)(void *, char *, char *, int, int);
 typedef int (*curl_shim_socket)(CURL *, curl_socket_t, int, void *, void *);
 typedef int (*curl_shim_timer)(CURLM *, long, void *);
 
@@ -36,6 +37,10 @@ static inline CURLcode curl_shim_on_close(CURL *c, curl_shim_close f, void *u) {
 static inline CURLcode curl_shim_on_open(CURL *c, curl_shim_open f, void *u) {
   curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, u);
   return curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, f);
+}
+static inline CURLcode curl_shim_on_ready(CURL *c, curl_shim_ready f, void *u) {
+  curl_easy_setopt(c, CURLOPT_PREREQDATA, u);
+  return curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, f);
 }
 static inline CURLcode curl_shim_get_long(CURL *c, CURLINFO i, long *v) { return curl_easy_getinfo(c, i, v); }
 static inline CURLcode curl_shim_get_off(CURL *c, CURLINFO i, curl_off_t *v) { return curl_easy_getinfo(c, i, v); }

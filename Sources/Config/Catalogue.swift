@@ -120,6 +120,9 @@ package enum Catalogue {
             "/limits/max_guard_retries", \.limits.guardRetries, 0...10,
             "Further attempts that plugins may ask for in one request."),
         integer(
+            "/limits/attempts", \.limits.attempts, 1...1_000,
+            "Calls of upstreams in one exchange, all targets and retries together; the last one's answer stands."),
+        integer(
             "/limits/plan_cache_entries", \.limits.planCacheEntries, 0...1_000_000,
             "Parsed request configs that are kept."),
         integer(
@@ -172,6 +175,9 @@ package enum Catalogue {
         strings("/plugins/disabled", \.plugins.disabled, "Ids of plugins that are not loaded."),
         integer(
             "/plugins/blocking_threads", \.plugins.blockingThreads, 1...256, "Threads for hooks that may block."),
+        integer(
+            "/plugins/create_timeout_ms", \.plugins.createTimeoutMilliseconds, 1...600_000,
+            "How long a request waits for the plugins of a config that it is the first to use; then it gets a 503."),
         key(
             "/plugins/settings", .map(of: .object), "Plugin id to the operator's words over its manifest."),
         key("/plugins/settings/*/timeout_ms", .integer(1...600_000), "For one call."),
@@ -186,7 +192,8 @@ package enum Catalogue {
         key(
             "/providers",
             .map(of: .open("passed to the adapter; {env: NAME} and {file: path} keep secrets out of the file")),
-            "Named targets. `@name` uses one, with its credential, at its address and no other."),
+            "Named targets. `@name` uses one, with its credential, at its address and no other. `auth` names a plugin that signs "
+                + "its requests: the plugin's id, or `{plugin: id, …}` with its parameters."),
         key("/providers/*/provider", .string, required: true, "The adapter: openai, anthropic, …"),
         key(
             "/providers/*/base_url", .string,
@@ -220,6 +227,10 @@ package enum Catalogue {
             "/defaults/input_guardrails", .list(of: .nameOr("guardrail")),
             "Mandatory: they judge every request, whatever its config says."),
         key("/defaults/output_guardrails", .list(of: .nameOr("guardrail")), "Mandatory: they judge every answer."),
+        strings(
+            "/defaults/allow_unscannable", \.defaults.allowUnscannable,
+            "Paths that mandatory guardrails let pass although they cannot read them, as in `/v1/files` or `/v1/audio/*`. "
+                + "Without it, a guardrail that may refuse or change requests refuses every path that it cannot read."),
         key(
             "/defaults/on_failure", policies,
             "When a check cannot judge and `plugins.settings` says nothing; over its manifest."),
@@ -237,7 +248,11 @@ package enum Catalogue {
                 + "`:port` or for all ports."),
         optional("/network/ca_file", \.network.caFile, "Certificate authorities (PEM) instead of the system's."),
         optional("/network/ca_directory", \.network.caDirectory, "The same as a hashed directory."),
-        key("/network/proxy", .text, "A proxy's URL. Default: as the environment says (`https_proxy`); \"\" is none."),
+        key(
+            "/network/proxy", .text,
+            "A proxy's URL. Default: as the environment says (`https_proxy`), but for hosts that clients name or plugins "
+                + "fetch from, which are asked directly; \"\" is none. Since the proxy looks names up, such a host goes "
+                + "through it only where `allow_hosts` lists it or where it is an address; others are refused."),
         key("/network/no_proxy", .text, "Hosts that are reached without it, separated by commas."),
         integer(
             "/network/connect_timeout_ms", \.network.connectTimeoutMilliseconds, 1...600_000,
@@ -311,7 +326,7 @@ package enum Catalogue {
         key("#config/default_params", .open("any"), "Add these members where the client sent none."),
         key("#config/drop_params", .list(of: .string), "Remove these, as in `messages[*].content[*].cache_control`."),
         key("#config/retry", .object, "Try the same target again."),
-        key("#config/retry/attempts", .integer(0...1_000), required: true, "Calls after the first."),
+        key("#config/retry/attempts", .integer(0...1_000), required: true, "Calls after the first: at most ten."),
         key("#config/retry/on_status_codes", .list(of: .integer(100...599)), "Default: 429, 500, 502, 503, 504, 529."),
         key("#config/retry/use_retry_after_header", .boolean, default: false, "Wait as long as a 429 says."),
         key("#config/retry/use_retry_after_headers", .boolean, default: false, "The same."),

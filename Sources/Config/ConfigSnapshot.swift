@@ -122,6 +122,8 @@ package struct Limits: Sendable, Equatable {
     package var decompressionRatio = 100
     package var requestDeadlineMilliseconds = 600_000
     package var guardRetries = 3
+    /// Calls upstream that one exchange may make, over all targets and retries.
+    package var attempts = 32
     package var planCacheEntries = 1_024
     package var shutdownGraceMilliseconds = 30_000
 
@@ -195,6 +197,8 @@ package struct Plugins: Sendable, Equatable {
     package var disabled: [String] = []
     package var settings: [String: PluginSettings] = [:]
     package var blockingThreads = 4
+    /// How long a request waits for the instances of a config that is new.
+    package var createTimeoutMilliseconds = 10_000
 
     package init() {}
 }
@@ -260,6 +264,8 @@ package struct Defaults: Sendable, Equatable {
     /// Mandatory: they judge every request and answer, whatever its config says.
     package var inputGuards: [GuardGroup] = []
     package var outputGuards: [GuardGroup] = []
+    /// Paths that mandatory guards let pass although nobody can read their bodies: "/v1/files", "/v1/audio/*".
+    package var allowUnscannable: [String] = []
     /// For guards whose plugin's settings say nothing; over its manifest.
     package var onFailure: FailurePolicy?
     package var requestTimeoutMilliseconds: Int?

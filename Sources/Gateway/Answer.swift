@@ -23,7 +23,10 @@ final class Answer {
 
     enum UpstreamFailureKind { case connect, transport, timeout }
 
-    init(status: Int, contentType: String, headers: [(name: String, value: String)] = [], body: Bytes, error: GatewayError? = nil) {
+    init(
+        status: Int, contentType: String, headers: [(name: String, value: String)] = [], body: Bytes,
+        error: GatewayError? = nil
+    ) {
         self.status = status
         self.contentType = contentType
         self.headers = headers
@@ -42,8 +45,11 @@ extension Worker {
     func answer(for error: GatewayError, _ exchange: Exchange) -> Answer {
         let answer = Answer(
             status: error.status, contentType: "application/json",
-            body: ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID.isEmpty ? nil : exchange.traceID), error: error)
+            body: ErrorShape.body(
+                error, for: exchange.endpoint, requestID: exchange.traceID.isEmpty ? nil : exchange.traceID),
+            error: error)
         if error.kind == .methodNotAllowed, let allow = error.param { answer.headers.append(("allow", allow)) }
+        if error.kind == .overloaded { answer.headers.append(("retry-after", "1")) }
         if error.kind == .unauthorized { answer.headers.append(("www-authenticate", "Bearer")) }
         return answer
     }
@@ -95,8 +101,12 @@ extension Worker {
         if name.hasPrefixIgnoringCase("x-portkey-") || name.hasPrefixIgnoringCase("x-gatehouse-") { return true }
         return switch name.utf8.count {
         case 2: name.equalsIgnoringCase("te")
-        case 7: name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade") || name.equalsIgnoringCase("alt-svc")
-        case 10: name.equalsIgnoringCase("connection") || name.equalsIgnoringCase("keep-alive") || name.equalsIgnoringCase("set-cookie")
+        case 7:
+            name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade")
+                || name.equalsIgnoringCase("alt-svc")
+        case 10:
+            name.equalsIgnoringCase("connection") || name.equalsIgnoringCase("keep-alive")
+                || name.equalsIgnoringCase("set-cookie")
         case 12: name.equalsIgnoringCase("content-type")
         case 14: name.equalsIgnoringCase("content-length")
         case 16: name.equalsIgnoringCase("content-encoding") || name.equalsIgnoringCase("proxy-connection")

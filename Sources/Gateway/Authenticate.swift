@@ -18,7 +18,9 @@ extension Worker {
         if config.keys.isEmpty {
             try refuseWebPages(exchange)
         } else {
-            if let presented = headers.portkeyKey, !presented.isEmpty { exchange.key = config.key(presented: presented) }
+            if let presented = headers.portkeyKey, !presented.isEmpty {
+                exchange.key = config.key(presented: presented)
+            }
             if exchange.key == nil, let presented = bearer, let key = config.key(presented: presented) {
                 exchange.key = key
                 bearer = nil
@@ -27,9 +29,13 @@ extension Worker {
                 exchange.key = key
                 apiKey = nil
             }
-            if exchange.key == nil, let presented = headers.googleKeyHeader { exchange.key = config.key(presented: presented) }
+            if exchange.key == nil, let presented = headers.googleKeyHeader {
+                exchange.key = config.key(presented: presented)
+            }
             guard let key = exchange.key else {
-                let hasAny = headers.portkeyKey?.isEmpty == false || bearer != nil || apiKey != nil || headers.googleKeyHeader != nil
+                let hasAny =
+                    headers.portkeyKey?.isEmpty == false || bearer != nil || apiKey != nil
+                    || headers.googleKeyHeader != nil
                 throw GatewayError(
                     .unauthorized, status: 401,
                     hasAny
@@ -67,11 +73,16 @@ extension Worker {
     }
 
     private func traceID(_ headers: RequestHeaders) -> String {
-        if let given = headers.traceID, !given.isEmpty, given.utf8.count <= 256, given.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) { return given }
+        if let given = headers.traceID, !given.isEmpty, given.utf8.count <= 256,
+            given.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        {
+            return given
+        }
         // W3C Trace Context: version "-" trace id (32 hex digits) "-" parent id "-" flags.
         if let parent = headers.traceparent {
             let parts = parent.split(separator: "-", omittingEmptySubsequences: false)
-            if parts.count >= 4, parts[1].utf8.count == 32, parts[1].utf8.allSatisfy({ JSONString.hexValue($0) != nil }),
+            if parts.count >= 4, parts[1].utf8.count == 32,
+                parts[1].utf8.allSatisfy({ JSONString.hexValue($0) != nil }),
                 parts[1].contains(where: { $0 != "0" })
             {
                 return String(parts[1])
@@ -95,7 +106,8 @@ extension Worker {
         if isForeignSite || isForeignOrigin || isForeignHost {
             throw GatewayError(
                 .unauthorized, status: 403,
-                "this gateway runs without keys and answers only programs on its own machine; configure keys to open it")
+                "this gateway runs without keys and answers only programs on its own machine; configure keys to open it"
+            )
         }
     }
 
@@ -124,19 +136,24 @@ extension Worker {
     /// Reads what the gateway needs of the body and the metadata, and proves that a JSON body is JSON.
     func readRequest(_ exchange: Exchange) throws(GatewayError) {
         let headers = exchange.headers
-        if let encoding = headers.contentEncoding?.lowercased(), !encoding.isEmpty, encoding != "identity", exchange.upload == nil {
+        if let encoding = headers.contentEncoding?.lowercased(), !encoding.isEmpty, encoding != "identity",
+            exchange.upload == nil
+        {
             throw GatewayError(
-                .unsupportedMediaType, status: 415, "compressed request bodies are not accepted: send the body without Content-Encoding")
+                .unsupportedMediaType, status: 415,
+                "compressed request bodies are not accepted: send the body without Content-Encoding")
         }
         exchange.body = exchange.client.body
         exchange.record.bytesIn = exchange.body.count
         if exchange.endpoint.hasSegmentTable {
             if let type = headers.contentType, !Self.isJSON(type) {
-                throw GatewayError(.unsupportedMediaType, status: 415, "Invalid content type passed: this endpoint takes application/json")
+                throw GatewayError(
+                    .unsupportedMediaType, status: 415,
+                    "Invalid content type passed: this endpoint takes application/json")
             }
             let fields = try RequestFields(reading: exchange.body, for: exchange.endpoint)
             exchange.fields = fields
-            exchange.isStream = fields.isStream
+            exchange.isStream = fields.isStream && exchange.endpoint.canStream
         }
         exchange.record.isStream = exchange.isStream
         exchange.record.endpoint = exchange.endpoint.rawValue
@@ -171,22 +188,12 @@ extension Worker {
     func identity(_ exchange: Exchange) -> ExchangeIdentity {
         if let identity = exchange.identity { return identity }
         let identity = ExchangeIdentity(
-            endpoint: exchange.endpoint, method: exchange.client.head.method,
+            endpoint: exchange.endpoint.adapted, method: exchange.client.head.method,
             path: exchange.pathAndQuery, traceID: exchange.traceID,
-            workspace: exchange.key?.workspace, principal: exchange.key?.name, isStream: exchange.isStream, metadata: exchange.metadata,
+            workspace: exchange.key?.workspace, principal: exchange.key?.name, isStream: exchange.isStream,
+            metadata: exchange.metadata,
             requestHeaders: exchange.client.head.headers)
         exchange.identity = identity
         return identity
-    }
-
-    /// An endpoint whose body nobody can scan, and a mandatory guard that must see everything: refused.
-    func refuseUnscannable(_ exchange: Exchange, _ plan: Plan) throws(GatewayError) {
-        guard !exchange.endpoint.hasSegmentTable, exchange.endpoint != .models,
-            let denying = (plan.mandatoryBefore + plan.mandatoryAfter).first(where: { $0.mustSeeEverything })
-        else { return }
-        throw GatewayError(
-            .guardrailDenied, status: 446,
-            "the mandatory guardrail \(denying.id) cannot read requests to \(exchange.pathText), so they are refused",
-            type: "hooks_failed", code: "endpoint_not_scannable")
     }
 }

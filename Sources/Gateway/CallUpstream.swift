@@ -21,19 +21,23 @@ extension Worker {
         }
         exchange.transfer = exchange.isClientGone ? nil : exchange.transfer
         var attempt = AttemptRecord(
-            provider: target.slug, model: exchange.attemptModel, status: result.status, duration: MonotonicClock.now() - started)
+            provider: target.slug, model: exchange.attemptModel, status: result.status,
+            duration: MonotonicClock.now() - started)
         if case .answer(let answer) = result { attempt.errorKind = answer.error?.kind }
         exchange.record.attempts.append(attempt)
         return result
     }
 
-    private func tryTarget(_ exchange: Exchange, _ target: Target, _ next: Router.Attempt) async throws(GatewayError) -> AttemptResult {
+    private func tryTarget(_ exchange: Exchange, _ target: Target, _ next: Router.Attempt) async throws(GatewayError)
+        -> AttemptResult
+    {
         var body = try shape(exchange, target)
         var model = try attemptModel(exchange, target, body)
         exchange.attemptModel = model
         if !target.before.isEmpty, exchange.endpoint.hasSegmentTable {
             let outcome = await runGuards(
-                target.before, .before, exchange, body: body, facts: attemptFacts(exchange, target, model: model, number: next.number))
+                target.before, .before, exchange, body: body,
+                facts: attemptFacts(exchange, target, model: model, number: next.number))
             try exchange.checkClient()
             switch outcome {
             case .proceed(let changed):
@@ -45,12 +49,20 @@ extension Worker {
                 }
             case .denied(let answer), .answered(let answer): return .answer(answer)
             case .retry(let wanted, _):
-                return .retry(answer(for: GatewayError(.pluginFailed, status: 502, "A guardrail could not judge this request.", type: "plugin_error"), exchange), target: wanted)
+                return .retry(
+                    answer(
+                        for: GatewayError(
+                            .pluginFailed, status: 502, "A guardrail could not judge this request.",
+                            type: "plugin_error"), exchange), target: wanted)
             }
         }
         if let refusal = try await guardFinalBody(exchange, &body) { return .answer(refusal) }
         let facts = attemptFacts(exchange, target, model: model, number: next.number)(
             BodyView(body: body, endpoint: exchange.endpoint, isRequest: true))
+        // Guards of the answer may look at the request, too: one that could be read in two ways is refused before it goes out.
+        if exchange.endpoint.answersText, !target.after.isEmpty || exchange.plan?.mandatoryAfter.isEmpty == false {
+            try facts.request.check()
+        }
         let out = try build(exchange, target, body: body, facts: facts)
         if let hit = lookUpCache(exchange, target, out, body: out.body ?? body) {
             return await guardAnswer(hit, exchange, target, facts)
@@ -61,7 +73,8 @@ extension Worker {
     /// The operator's mandatory guards have seen what the client sent. Where the target's parameters or hooks come from
     /// the client's own config and have changed it since, they see what goes out, too.
     private func guardFinalBody(_ exchange: Exchange, _ body: inout Bytes) async throws(GatewayError) -> Answer? {
-        guard let plan = exchange.plan, plan.isFromRequest, !plan.mandatoryBefore.isEmpty, exchange.endpoint.hasSegmentTable,
+        guard let plan = exchange.plan, plan.isFromRequest, !plan.mandatoryBefore.isEmpty,
+            exchange.endpoint.hasSegmentTable,
             body != exchange.body
         else { return nil }
         let identity = identity(exchange)
@@ -76,7 +89,9 @@ extension Worker {
             body = judged
             return nil
         case .denied(let answer), .answered(let answer): return answer
-        case .retry: throw GatewayError(.pluginFailed, status: 502, "A mandatory guardrail could not judge this request.", type: "plugin_error")
+        case .retry:
+            throw GatewayError(
+                .pluginFailed, status: 502, "A mandatory guardrail could not judge this request.", type: "plugin_error")
         }
     }
 
@@ -88,7 +103,9 @@ extension Worker {
         if !isRead || body != exchange.body { model = Self.model(in: body) }
         if let allowed = target.allowedModels, !allowed.contains(model ?? "") {
             throw GatewayError(
-                .invalidRequest, status: 403, "the model \(model ?? "(none)") is not among those that this provider is configured for", code: "model_not_allowed", param: "model")
+                .invalidRequest, status: 403,
+                "the model \(model ?? "(none)") is not among those that this provider is configured for",
+                code: "model_not_allowed", param: "model")
         }
         return model
     }
@@ -108,15 +125,18 @@ extension Worker {
             source = AnswerSource(canned: canned, timers: timers, exchange: exchange)
         } else {
             guard out.url.hasPrefix("http://") || out.url.hasPrefix("https://") else {
-                throw GatewayError(.invalidConfig, status: 400, "Invalid custom host: it must be an absolute http or https URL")
+                throw GatewayError(
+                    .invalidConfig, status: 400, "Invalid custom host: it must be an absolute http or https URL")
             }
-            let request = try upstreamRequest(exchange, target, out, body: body)
+            var request = try upstreamRequest(exchange, target, out, body: body)
+            if let signer = target.signer { request = try await sign(request, by: signer, exchange, target, facts) }
             source = AnswerSource(sent: try start(request, exchange))
         }
         let started = MonotonicClock.now()
         defer { exchange.record.upstreamDuration += MonotonicClock.now() - started }
         do throws(UpstreamFailure) {
-            let head = try await source.head(by: headDeadline(exchange, target), timeoutMessage: headTimeout(exchange, target))
+            let head = try await source.head(
+                by: headDeadline(exchange, target), timeoutMessage: headTimeout(exchange, target))
             return try await take(head, source, exchange, target, out, facts)
         } catch {
             source.cancel()
@@ -124,7 +144,8 @@ extension Worker {
             if let uploadError = exchange.uploadError { throw uploadError }
             if let detail = error.detail {
                 logger.warning(
-                    "\(error.message)", metadata: ["provider": "\(target.slug)", "detail": "\(detail)", "trace_id": "\(exchange.traceID)"])
+                    "\(error.message)",
+                    metadata: ["provider": "\(target.slug)", "detail": "\(detail)", "trace_id": "\(exchange.traceID)"])
             }
             return .answer(answer(for: error, exchange, target))
         }
@@ -136,6 +157,9 @@ extension Worker {
             exchange.transfer = transfer
             return transfer
         } catch {
+            if error.kind == .refusedAddress {
+                throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)")
+            }
             throw GatewayError(.internalError, status: 500, "the request could not be sent", detail: error.message)
         }
     }
@@ -150,15 +174,20 @@ extension Worker {
     }
 
     private func headTimeout(_ exchange: Exchange, _ target: Target) -> String {
-        guard let timeout = requestTimeout(exchange, target) else { return "The request exceeded the gateway's deadline" }
+        guard let timeout = requestTimeout(exchange, target) else {
+            return "The request exceeded the gateway's deadline"
+        }
         return "Request exceeded the timeout sent in the request: \(timeout)ms"
     }
 
     /// The head is there: decide what kind of answer this is.
     private func take(
-        _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, _ facts: ExchangeFacts
+        _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest,
+        _ facts: ExchangeFacts
     ) async throws(UpstreamFailure) -> AttemptResult {
-        guard (200...599).contains(head.status) else { throw UpstreamFailure(.invalidAnswer, "the upstream's status \(head.status) is none of HTTP's") }
+        guard (200...599).contains(head.status) else {
+            throw UpstreamFailure(.invalidAnswer, "the upstream's status \(head.status) is none of HTTP's")
+        }
         let contentType = head.value("content-type") ?? ""
         let isEventStream = contentType.hasPrefixIgnoringCase("text/event-stream")
         guard (200...299).contains(head.status) else {
@@ -172,14 +201,17 @@ extension Worker {
         if isEventStream || (exchange.isStream && out.framing == .jsonLines) {
             return try await openStream(head, source, exchange, target, out, facts)
         }
-        let body = try await source.body(limit: exchange.snapshot.config.limits.upstreamBodyBytes, by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
+        let body = try await source.body(
+            limit: exchange.snapshot.config.limits.upstreamBodyBytes, by: exchange.deadline,
+            timeoutMessage: "The request exceeded the gateway's deadline")
         return await canonicalAnswer(head, body, exchange, target, out, facts)
     }
 
     // MARK: Whole answers
 
     private func canonicalAnswer(
-        _ head: UpstreamHead, _ body: Bytes, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, _ facts: ExchangeFacts
+        _ head: UpstreamHead, _ body: Bytes, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest,
+        _ facts: ExchangeFacts
     ) async -> AttemptResult {
         var json = body
         if !out.isPassthrough, let hookExchange = exchange.providerExchange {
@@ -190,7 +222,8 @@ extension Worker {
             }
         }
         guard Self.isJSONObject(json) else { return .answer(invalidAnswer(body, exchange, target)) }
-        let answer = Answer(status: head.status, contentType: "application/json", headers: Self.relayed(head.headers), body: json)
+        let answer = Answer(
+            status: head.status, contentType: "application/json", headers: Self.relayed(head.headers), body: json)
         answer.isCanonical = true
         return await guardAnswer(answer, exchange, target, facts)
     }
@@ -205,17 +238,21 @@ extension Worker {
     }
 
     /// 7g. The answer's hooks, then its place in the cache.
-    func guardAnswer(_ answer: Answer, _ exchange: Exchange, _ target: Target, _ facts: ExchangeFacts) async -> AttemptResult {
+    func guardAnswer(_ answer: Answer, _ exchange: Exchange, _ target: Target, _ facts: ExchangeFacts) async
+        -> AttemptResult
+    {
         noteFacts(of: answer.body, exchange)
-        let stages = exchange.endpoint == .embeddings ? [] : (exchange.plan?.mandatoryAfter ?? []) + target.after
+        let stages = !exchange.endpoint.answersText ? [] : (exchange.plan?.mandatoryAfter ?? []) + target.after
         if !stages.isEmpty {
             let status = answer.status
             let headers = answer.headers
             let answerFacts = AnswerFacts(reading: answer.body)
             let outcome = await runGuards(stages, .after, exchange, body: answer.body) { view in
                 ExchangeFacts(
-                    identity: facts.identity, model: facts.model, request: facts.request, provider: facts.provider, target: facts.target,
-                    attempt: facts.attempt, attemptCount: facts.attemptCount, response: view, responseHeaders: headers, status: status,
+                    identity: facts.identity, model: facts.model, request: facts.request, provider: facts.provider,
+                    target: facts.target,
+                    attempt: facts.attempt, attemptCount: facts.attemptCount, response: view, responseHeaders: headers,
+                    status: status,
                     usage: answerFacts.usage, finishReason: answerFacts.finishReason)
             }
             switch outcome {
@@ -244,13 +281,17 @@ extension Worker {
         _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target
     ) async throws(UpstreamFailure) -> Answer {
         if exchange.endpoint == .proxy || exchange.endpoint == .models {
-            let body = try await source.body(limit: exchange.snapshot.config.limits.upstreamBodyBytes, by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
+            let body = try await source.body(
+                limit: exchange.snapshot.config.limits.upstreamBodyBytes, by: exchange.deadline,
+                timeoutMessage: "The request exceeded the gateway's deadline")
             return Answer(
                 status: head.status, contentType: head.value("content-type") ?? "application/octet-stream",
                 headers: Self.relayed(head.headers), body: body,
                 error: GatewayError(.upstreamError, status: head.status, "the upstream answered \(head.status)"))
         }
-        let body = try await source.body(limit: exchange.snapshot.config.limits.upstreamBodyBytes, by: exchange.deadline, timeoutMessage: "The request exceeded the gateway's deadline")
+        let body = try await source.body(
+            limit: exchange.snapshot.config.limits.upstreamBodyBytes, by: exchange.deadline,
+            timeoutMessage: "The request exceeded the gateway's deadline")
         return mappedError(head, body, exchange, target)
     }
 
@@ -260,11 +301,13 @@ extension Worker {
             let failure = target.provider.mapError(hookExchange, status: head.status, headers: head.headers, body: body)
         {
             error = GatewayError(
-                .upstreamError, status: head.status, "\(target.slug) error: \(failure.message ?? "status \(head.status)")",
+                .upstreamError, status: head.status,
+                "\(target.slug) error: \(failure.message ?? "status \(head.status)")",
                 type: failure.type, code: failure.code, param: failure.param)
         } else {
             error = GatewayError(
-                .upstreamError, status: head.status, "Invalid response received from \(target.slug): \(Self.excerpt(body))")
+                .upstreamError, status: head.status,
+                "Invalid response received from \(target.slug): \(Self.excerpt(body))")
         }
         if error.type == nil { error.type = "upstream_error" }
         let answer = Answer(
@@ -276,8 +319,10 @@ extension Worker {
 
     private func invalidAnswer(_ body: Bytes, _ exchange: Exchange, _ target: Target) -> Answer {
         let error = GatewayError(
-            .upstreamInvalid, status: 502, "Invalid response received from \(target.slug): \(Self.excerpt(body))", type: "upstream_error")
-        return Answer(status: 502, contentType: "application/json", body: providerError(error, target, exchange), error: error)
+            .upstreamInvalid, status: 502, "Invalid response received from \(target.slug): \(Self.excerpt(body))",
+            type: "upstream_error")
+        return Answer(
+            status: 502, contentType: "application/json", body: providerError(error, target, exchange), error: error)
     }
 
     func answer(for failure: UpstreamFailure, _ exchange: Exchange, _ target: Target) -> Answer {
@@ -285,15 +330,21 @@ extension Worker {
         switch failure.kind {
         case .timeout:
             error = GatewayError(.timeout, status: 408, failure.message, type: "timeout_error")
-        case .refusedAddress: error = GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(failure.message)")
+        case .refusedAddress:
+            error = GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(failure.message)")
         case .cancelled: error = GatewayError(.clientTimeout, status: 499, "the client closed the connection")
-        case .tooLarge, .invalidAnswer: error = GatewayError(.upstreamInvalid, status: 502, "\(target.slug) error: \(failure.message)", type: "upstream_error")
+        case .tooLarge, .invalidAnswer:
+            error = GatewayError(
+                .upstreamInvalid, status: 502, "\(target.slug) error: \(failure.message)", type: "upstream_error")
         case .internalError: error = GatewayError(.internalError, status: 500, failure.message)
         case .unresolved, .unreachable, .tls, .cut:
-            error = GatewayError(.upstreamUnreachable, status: 502, "\(target.slug) error: \(failure.message)", type: "upstream_error")
+            error = GatewayError(
+                .upstreamUnreachable, status: 502, "\(target.slug) error: \(failure.message)", type: "upstream_error")
         }
-        let body = failure.kind == .timeout || failure.kind == .refusedAddress
-            ? ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID) : providerError(error, target, exchange)
+        let body =
+            failure.kind == .timeout || failure.kind == .refusedAddress
+            ? ErrorShape.body(error, for: exchange.endpoint, requestID: exchange.traceID)
+            : providerError(error, target, exchange)
         let answer = Answer(status: error.status, contentType: "application/json", body: body, error: error)
         switch failure.kind {
         case .timeout: answer.failure = .timeout
@@ -321,15 +372,19 @@ extension Worker {
 
     /// The hooks for a failed attempt. They may change the answer, or ask for another attempt.
     func runErrorHooks(
-        _ exchange: Exchange, _ target: Target, _ next: Router.Attempt, _ result: inout AttemptResult, _ outcome: inout AttemptOutcome,
+        _ exchange: Exchange, _ target: Target, _ next: Router.Attempt, _ result: inout AttemptResult,
+        _ outcome: inout AttemptOutcome,
         isFinal: Bool
     ) async {
         guard case .answer(let answer) = result, answer.error?.kind != .guardrailDenied else { return }
         let uses = target.onError + (exchange.plan?.onError ?? [])
         guard !uses.isEmpty else { return }
         let failure = PluginFailureInfo(
-            status: answer.status, isRetryable: answer.failure != nil || [408, 429, 500, 502, 503, 504, 529].contains(answer.status), isFinal: isFinal,
-            isTransport: answer.failure != nil, type: answer.error?.type, code: answer.error?.code, param: answer.error?.param,
+            status: answer.status,
+            isRetryable: answer.failure != nil || [408, 429, 500, 502, 503, 504, 529].contains(answer.status),
+            isFinal: isFinal,
+            isTransport: answer.failure != nil, type: answer.error?.type, code: answer.error?.code,
+            param: answer.error?.param,
             message: answer.error?.message)
         let facts = attemptFacts(exchange, target, model: exchange.attemptModel, number: next.number)(
             BodyView(body: exchange.body, endpoint: exchange.endpoint, isRequest: true))
@@ -353,13 +408,15 @@ extension Worker {
                 return
             case .deny(let denial):
                 let error = GatewayError(
-                    .upstreamError, status: denial.status == 0 ? answer.status : denial.status, denial.message ?? answer.error?.message ?? "failed",
+                    .upstreamError, status: denial.status == 0 ? answer.status : denial.status,
+                    denial.message ?? answer.error?.message ?? "failed",
                     code: denial.code)
                 result = .answer(self.answer(for: error, exchange))
                 return
             case .fail, .timeout:
                 if decision.verdict == .timeout { exchange.discardHookExchange(use.instance) }
-                logger.warning("an on_error hook failed", metadata: ["check": "\(use.id)", "trace_id": "\(exchange.traceID)"])
+                logger.warning(
+                    "an on_error hook failed", metadata: ["check": "\(use.id)", "trace_id": "\(exchange.traceID)"])
             }
         }
     }

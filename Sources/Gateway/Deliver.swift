@@ -102,11 +102,13 @@ extension Worker {
         let stages = plan.mandatoryAfter + target.after
         let aside = stages.filter(\.isAsync)
         let guards = streamGuards(stages, exchange)
+        let config = exchange.snapshot.config
         var relay = StreamRelay(
-            endpoint: exchange.endpoint, assembles: target.cache != nil || !aside.isEmpty,
-            limit: exchange.snapshot.config.limits.upstreamBodyBytes,
+            endpoint: exchange.endpoint, assembles: exchange.cacheKey != nil || !aside.isEmpty,
+            limit: aside.isEmpty ? config.cache.maximumEntryBytes : config.limits.upstreamBodyBytes,
             writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off })
         let isWhole = await relayEvents(stream, guards, exchange, target, &relay)
+        let isComplete = relay.isComplete
         guard let sent = relay.assembled() else {
             if !aside.isEmpty {
                 logger.warning(
@@ -118,7 +120,7 @@ extension Worker {
         // They judge what went out, also of a stream that broke off.
         let view = BodyView(body: sent, endpoint: exchange.endpoint, isRequest: false)
         for stage in aside { setAside(stage, .after, streamFacts(exchange, target, view), exchange) }
-        guard isWhole, relay.isComplete else { return }
+        guard isWhole, isComplete else { return }
         let answer = Answer(
             status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: sent)
         answer.isCanonical = true
@@ -238,9 +240,8 @@ extension Worker {
 /// What is kept about a stream while it is relayed.
 struct StreamRelay {
     private let endpoint: Endpoint
-    /// Puts together what leaves, as long as that is no more than a whole answer may have.
+    /// Puts together what leaves.
     private var assembler: StreamAssembler?
-    private var room: Int
     let writesRaw: Bool
     /// The end event, while it waits for what the guards have to say.
     var heldEnd: SSEEvent?
@@ -254,25 +255,18 @@ struct StreamRelay {
 
     init(endpoint: Endpoint, assembles: Bool, limit: Int, writesRaw: Bool) {
         self.endpoint = endpoint
-        assembler = assembles ? StreamAssembler(endpoint: endpoint) : nil
-        room = limit
+        assembler = assembles ? StreamAssembler(endpoint: endpoint, limit: limit) : nil
         self.writesRaw = writesRaw
-    }
-
-    private mutating func assemble(_ event: SSEEvent) {
-        room -= event.data.count
-        if room < 0 { assembler = nil }
-        assembler?.take(event)
     }
 
     /// The answer that has left; nil when nobody wanted it put together, or there is none.
     mutating func assembled() -> Bytes? { assembler?.finish() }
 
-    /// All of the stream has come, its end included.
-    var isComplete: Bool { sawEnd }
+    /// All of the answer has come, its end included.
+    var isComplete: Bool { assembler?.isComplete ?? false }
 
     mutating func note(_ event: SSEEvent, _ exchange: Exchange) {
-        if writesRaw { assemble(event) }
+        if writesRaw { assembler?.take(event) }
         if event.isDone {
             sawEnd = true
             return
@@ -344,7 +338,7 @@ struct StreamRelay {
 
     /// Writes an event that the guards have let go.
     mutating func write(_ event: SSEEvent, into output: inout BytesBuilder) {
-        assemble(event)
+        assembler?.take(event)
         event.write(into: &output)
     }
 

@@ -34,6 +34,9 @@ final class GatewayServices: Sendable {
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }
     func drain() { draining.store(true, ordering: .relaxed) }
+    private let hurried = Atomic<Bool>(false)
+    var isHurried: Bool { hurried.load(ordering: .relaxed) }
+    func hurry() { hurried.store(true, ordering: .relaxed) }
 }
 
 package final class Gateway: Sendable {
@@ -61,7 +64,8 @@ package final class Gateway: Sendable {
         metrics.watch(writer)
         let services = GatewayServices(
             logger: logger, metrics: metrics,
-            cache: MemoryCache(maximumBytes: config.cache.maximumBytes, maximumEntryBytes: config.cache.maximumEntryBytes),
+            cache: MemoryCache(
+                maximumBytes: config.cache.maximumBytes, maximumEntryBytes: config.cache.maximumEntryBytes),
             blockingPool: BlockingPool(threads: config.plugins.blockingThreads))
         self.services = services
         self.writer = writer
@@ -69,8 +73,10 @@ package final class Gateway: Sendable {
         hostServices = HostServices(
             version: HostVersion.text,
             log: { level, plugin, message, fields in
-                let metadata = Logger.Metadata(fields.map { ($0.0, .string($0.1)) }, uniquingKeysWith: { first, _ in first })
-                    .merging(["plugin": .string(plugin)]) { own, _ in own }
+                let metadata = Logger.Metadata(
+                    fields.map { ($0.0, .string($0.1)) }, uniquingKeysWith: { first, _ in first }
+                )
+                .merging(["plugin": .string(plugin)]) { own, _ in own }
                 logger.log(level: level.logLevel, "\(message)", metadata: metadata)
             }, metrics: PluginMetering(registry: metrics.plugins, logger: logger), fetcher: fetching)
         group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
@@ -83,7 +89,8 @@ package final class Gateway: Sendable {
 
     /// Loads the plugins, makes the loops and listens.
     package func start(config: ConfigSnapshot) async throws {
-        let snapshot = try await makeSnapshot(config, generation: 1, previous: nil, ports: [UInt16(clamping: config.listen.port)])
+        let snapshot = try await makeSnapshot(
+            config, generation: 1, previous: nil, ports: [UInt16(clamping: config.listen.port)])
         report(snapshot.plugins)
         var workers: [Worker] = []
         var servers: [LoopServer] = []
@@ -98,7 +105,8 @@ package final class Gateway: Sendable {
         let server: HTTPServer
         do {
             server = try await HTTPServer.listen(
-                host: config.listen.address, port: config.listen.port, group: group, servers: servers, tls: tls, connections: connections)
+                host: config.listen.address, port: config.listen.port, group: group, servers: servers, tls: tls,
+                connections: connections)
         } catch {
             throw StartError(message: "cannot listen on \(config.listen.address):\(config.listen.port): \(error)")
         }
@@ -124,7 +132,8 @@ package final class Gateway: Sendable {
                 loop.scheduleTask(in: .nanoseconds(nanoseconds)) { box.timers?.fire() }
             }
             box.timers = timers
-            let upstream = try UpstreamClient(loop: loop, timers: timers, limits: UpstreamLimits(config.network, config.limits))
+            let upstream = try UpstreamClient(
+                loop: loop, timers: timers, limits: UpstreamLimits(config.network, config.limits))
             let executor = LoopExecutor(loop: loop)
             upstream.inTurn = { executor.turn($0) }
             upstream.isBatching = { [unowned executor] in executor.isRunning }
@@ -135,7 +144,8 @@ package final class Gateway: Sendable {
             let worker = Worker(loop: loop, executor: executor, services: services, snapshot: snapshot, parts: parts)
             let front = FrontDesk(worker)
             let server = LoopServer(
-                loop: loop, handler: front, timers: timers, limits: ServerLimits(config.limits), connections: connections)
+                loop: loop, handler: front, timers: timers, limits: ServerLimits(config.limits),
+                connections: connections)
             return LoopParts(worker: worker, server: server, upstream: upstream)
         }.get()
         try await loop.submit { made.upstream.start() }.get().get()
@@ -148,14 +158,19 @@ package final class Gateway: Sendable {
     private func tlsContext(_ config: ConfigSnapshot) throws -> NIOSSLContext? {
         guard let files = config.tls else { return nil }
         do {
-            let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map { NIOSSLCertificateSource.certificate($0) }
+            let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map {
+                NIOSSLCertificateSource.certificate($0)
+            }
             let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
-            var settings = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
+            var settings = TLSConfiguration.makeServerConfiguration(
+                certificateChain: chain, privateKey: .privateKey(key))
             settings.minimumTLSVersion = .tlsv12
             settings.applicationProtocols = ["http/1.1"]
             return try NIOSSLContext(configuration: settings)
         } catch {
-            throw StartError(message: "the TLS certificate or key cannot be used (\(files.certificateFile), \(files.keyFile)): \(error)")
+            throw StartError(
+                message:
+                    "the TLS certificate or key cannot be used (\(files.certificateFile), \(files.keyFile)): \(error)")
         }
     }
 
@@ -164,12 +179,14 @@ package final class Gateway: Sendable {
             services.logger.info(
                 "plugin loaded",
                 metadata: [
-                    "id": "\(library.manifest.id)", "version": "\(library.manifest.version)", "sha256": "\(library.sha256.prefix(16))",
+                    "id": "\(library.manifest.id)", "version": "\(library.manifest.version)",
+                    "sha256": "\(library.sha256.prefix(16))",
                     "checks": "\(library.manifest.checks.count)", "providers": "\(library.manifest.providers.count)",
                 ])
         }
         for refusal in plugins.refusals {
-            services.logger.error("plugin refused", metadata: ["file": "\(refusal.file)", "reason": "\(refusal.reason)"])
+            services.logger.error(
+                "plugin refused", metadata: ["file": "\(refusal.file)", "reason": "\(refusal.reason)"])
         }
     }
 
@@ -181,7 +198,9 @@ package final class Gateway: Sendable {
         let hostServices = hostServices
         let snapshot = await ControlThread.call {
             GatewaySnapshot(
-                config: config, plugins: PluginCatalogue.load(PluginLoader.Settings(config), services: hostServices, previous: previous?.plugins),
+                config: config,
+                plugins: PluginCatalogue.load(
+                    PluginLoader.Settings(config), services: hostServices, previous: previous?.plugins),
                 services: hostServices, generation: generation, ports: ports)
         }
         let problems = await ControlThread.call { snapshot.problems() }
@@ -205,8 +224,11 @@ package final class Gateway: Sendable {
 
     private func adopt(_ config: ConfigSnapshot, ports: [UInt16]) async throws {
         let previous = state.withLock { $0.snapshot }
-        let snapshot = try await makeSnapshot(config, generation: (previous?.generation ?? 0) + 1, previous: previous, ports: ports)
-        if previous != nil, previous?.plugins.libraries.map(\.sha256) != snapshot.plugins.libraries.map(\.sha256) { report(snapshot.plugins) }
+        let snapshot = try await makeSnapshot(
+            config, generation: (previous?.generation ?? 0) + 1, previous: previous, ports: ports)
+        if previous != nil, previous?.plugins.libraries.map(\.sha256) != snapshot.plugins.libraries.map(\.sha256) {
+            report(snapshot.plugins)
+        }
         let workers = state.withLock { state in
             state.snapshot = snapshot
             return state.workers
@@ -216,13 +238,16 @@ package final class Gateway: Sendable {
 
     // MARK: Stop
 
+    /// Ends the grace of a stop.
+    package func hurry() { services.hurry() }
+
     /// Stops accepting, lets what runs finish within `grace`, then closes the rest.
     package func stop(graceMilliseconds: Int) async {
         services.drain()
         let (server, workers) = state.withLock { ($0.server, $0.workers) }
         await server?.drain()
         let deadline = Deadline.after(milliseconds: graceMilliseconds)
-        while !deadline.hasPassed() {
+        while !deadline.hasPassed(), !services.isHurried {
             var isIdle = true
             for worker in workers where !(await worker.isIdle) { isIdle = false }
             if isIdle && (server?.openConnections ?? 0) == 0 { break }
@@ -274,8 +299,12 @@ final class FrontDesk: ExchangeHandler {
         case .endpoint(.models), .endpoint(.proxy), .proxy:
             let type = exchange.headers.contentType
             // Neither length nor coding: there is no body (RFC 9112, 6.3).
-            if client.head.value("content-length") == nil, client.head.value("transfer-encoding") == nil { return .buffered(limit: limits.bodyBytes) }
-            if type == nil || type?.hasPrefixIgnoringCase("application/json") == true { return .buffered(limit: limits.bodyBytes) }
+            if client.head.value("content-length") == nil, client.head.value("transfer-encoding") == nil {
+                return .buffered(limit: limits.bodyBytes)
+            }
+            if type == nil || type?.hasPrefixIgnoringCase("application/json") == true {
+                return .buffered(limit: limits.bodyBytes)
+            }
             return .streamed(limit: limits.uploadBytes)
         case .endpoint: return .buffered(limit: limits.bodyBytes)
         default: return .ignored
@@ -287,9 +316,11 @@ final class FrontDesk: ExchangeHandler {
         do throws(GatewayError) {
             let path = try CanonicalPath(target: client.head.target)
             let recognised = RouteTable.recognise(method: client.head.method, path)
-            return Exchange(client: client, snapshot: snapshot, headers: headers, recognised: .success(recognised), path: path)
+            return Exchange(
+                client: client, snapshot: snapshot, headers: headers, recognised: .success(recognised), path: path)
         } catch {
-            return Exchange(client: client, snapshot: snapshot, headers: headers, recognised: .failure(error), path: nil)
+            return Exchange(
+                client: client, snapshot: snapshot, headers: headers, recognised: .failure(error), path: nil)
         }
     }
 
@@ -333,7 +364,8 @@ final class FrontDesk: ExchangeHandler {
         let endpoint: Endpoint? = target.hasPrefix("/v1/messages") ? .messages : nil
         return (
             [("content-type", "application/json"), ("x-portkey-trace-id", traceID)],
-            ErrorShape.body(error, for: endpoint, requestID: traceID))
+            ErrorShape.body(error, for: endpoint, requestID: traceID)
+        )
     }
 }
 
@@ -396,8 +428,10 @@ extension Gateway {
         let services = idleServices
         return await ControlThread.call {
             let plugins = PluginCatalogue.load(PluginLoader.Settings(config), services: services)
-            let snapshot = GatewaySnapshot(config: config, plugins: plugins, services: services, generation: 1, ports: [])
-            return CheckReport(plugins: plugins.libraries.count, refusals: plugins.refusals, problems: snapshot.problems())
+            let snapshot = GatewaySnapshot(
+                config: config, plugins: plugins, services: services, generation: 1, ports: [])
+            return CheckReport(
+                plugins: plugins.libraries.count, refusals: plugins.refusals, problems: snapshot.problems())
         }
     }
 
@@ -421,7 +455,9 @@ private struct IdleMetrics: PluginHost.PluginMetrics {
 
 private struct IdleFetcher: PluginFetcher {
     func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
-        ControlThread.run { done(PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "the gateway is not running")) }
+        ControlThread.run {
+            done(PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "the gateway is not running"))
+        }
         return {}
     }
 }
@@ -446,11 +482,14 @@ private struct PluginMetering: PluginHost.PluginMetrics {
         number(plugin) { () throws(MetricRefusal) in try registry.counter(plugin: plugin, name: name, help: help) }
     }
     func defineHistogram(plugin: String, name: String, help: String, bounds: [Double]) -> UInt32 {
-        number(plugin) { () throws(MetricRefusal) in try registry.histogram(plugin: plugin, name: name, help: help, bounds: bounds) }
+        number(plugin) { () throws(MetricRefusal) in
+            try registry.histogram(plugin: plugin, name: name, help: help, bounds: bounds)
+        }
     }
     private func number(_ plugin: String, _ define: () throws(MetricRefusal) -> UInt32) -> UInt32 {
         do throws(MetricRefusal) { return try define() } catch {
-            logger.error("a plugin's metric was refused", metadata: ["plugin": "\(plugin)", "reason": "\(error.message)"])
+            logger.error(
+                "a plugin's metric was refused", metadata: ["plugin": "\(plugin)", "reason": "\(error.message)"])
             return 0
         }
     }

@@ -6,10 +6,6 @@ import Core
 import PluginHost
 import Upstream
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 package final class GatewaySnapshot: Sendable {
     let config: ConfigSnapshot
     let plugins: PluginCatalogue
@@ -17,15 +13,25 @@ package final class GatewaySnapshot: Sendable {
     let plans: PlanCache
     /// Counts reloads, from 1.
     let generation: Int
+    /// Options that a header may set: those that some provider declares.
+    let headerOptions: Set<String>
     /// For hosts that a client names.
     let addressPolicy: AddressPolicy
+    /// Paths that mandatory guards let pass unread.
+    let unscannable: [PathPattern]
 
     init(config: ConfigSnapshot, plugins: PluginCatalogue, services: HostServices, generation: Int, ports: [UInt16]) {
         self.config = config
         self.plugins = plugins
         self.services = services
         self.generation = generation
+        headerOptions = plugins.providerSlugs.reduce(into: []) { names, slug in
+            if let provider = plugins.provider(slug) {
+                names.formUnion(ProviderOptions.names(in: provider.manifest.document))
+            }
+        }
         plans = PlanCache(limit: config.limits.planCacheEntries)
+        unscannable = config.defaults.allowUnscannable.compactMap(PathPattern.init)
         addressPolicy = AddressPolicy(
             rules: config.network.allowHosts.compactMap { try? HostRule(parsing: $0) },
             allowsLoopback: config.keys.isEmpty && !config.listen.allowPublicWithoutKeys, ownPorts: ports)
@@ -56,6 +62,10 @@ extension GatewaySnapshot {
                     problems.append("/plugins/settings/\(id)/egress/\(index): \(error.message)")
                 }
             }
+        }
+        for (index, text) in config.defaults.allowUnscannable.enumerated() where PathPattern(text) == nil {
+            problems.append(
+                "/defaults/allow_unscannable/\(index): expected a path like /v1/files or /v1/audio/*, found \(text)")
         }
         problems += guardProblems()
         // Every plan has the mandatory ones: what is wrong with them is said once.
@@ -136,41 +146,28 @@ extension ConfigNode {
     }
 }
 
-/// Asks the address rules about each resolved address.
+/// Asks the address rules about each address that a request may go to.
 final class AddressCheck: ConnectPolicy, Sendable {
     private let policy: AddressPolicy
-    private let host: String
+    private let port: UInt16
+    let host: String
 
-    init(_ policy: AddressPolicy, host: String) {
+    init(_ policy: AddressPolicy, _ url: CheckedURL) {
         self.policy = policy
-        self.host = host
+        host = url.host
+        port = url.port
     }
 
-    func refusal(of address: UnsafePointer<sockaddr>) -> String? {
-        let parsed: (IPAddress, UInt16)?
-        switch Int32(address.pointee.sa_family) {
-        case AF_INET:
-            parsed = UnsafeRawPointer(address).withMemoryRebound(to: sockaddr_in.self, capacity: 1) { inet in
-                var copy = inet.pointee.sin_addr
-                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map {
-                    ($0, UInt16(bigEndian: inet.pointee.sin_port))
-                }
-            }
-        case AF_INET6:
-            parsed = UnsafeRawPointer(address).withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { inet in
-                var copy = inet.pointee.sin6_addr
-                return withUnsafeBytes(of: &copy) { IPAddress(networkBytes: $0) }.map {
-                    ($0, UInt16(bigEndian: inet.pointee.sin6_port))
-                }
-            }
-        default: parsed = nil
-        }
-        guard let (ip, port) = parsed else { return "the host leads to an address that is neither IPv4 nor IPv6" }
-        do throws(AddressRefusal) {
-            try policy.check(ip, port: port, host: host)
-            return nil
-        } catch {
-            return error.message
-        }
+    func refusal(of address: IPAddress, port: UInt16) -> String? {
+        reason { () throws(AddressRefusal) in try policy.check(address, port: port, host: host) }
+    }
+
+    func refusalBehindProxy() -> String? {
+        reason { () throws(AddressRefusal) in try policy.checkBehindProxy(host: host, port: port) }
+    }
+
+    private func reason(_ check: () throws(AddressRefusal) -> Void) -> String? {
+        do throws(AddressRefusal) { try check() } catch { return error.message }
+        return nil
     }
 }

@@ -1,5 +1,5 @@
-// LookUpCache: step 7c, and the way into the cache. The key is the tenant, the credential, the provider, the resolved URL, the body as
-// it goes out (but for its stream members), and the namespace or the metadata.
+// LookUpCache: step 7c, and the way into the cache. The key is the tenant, the provider, the request as it goes out: credentials,
+// resolved URL, headers, body (but for its stream members); and the namespace or the metadata.
 
 import Cache
 import Config
@@ -13,7 +13,10 @@ extension Worker {
     /// The cached answer, if there is one. Sets the exchange's cache status and key.
     func lookUpCache(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes) -> Answer? {
         // A forwarded header may change the answer in ways that the key does not know.
-        guard let policy = target.cache, target.forwardHeaders.isEmpty, exchange.endpoint.hasSegmentTable, !exchange.headers.isDebugOff else {
+        guard let policy = target.cache, target.forwardHeaders.isEmpty, exchange.endpoint.hasSegmentTable,
+            exchange.endpoint != .countTokens,
+            !exchange.headers.isDebugOff
+        else {
             exchange.record.cacheStatus = .disabled
             return nil
         }
@@ -29,7 +32,8 @@ extension Worker {
         }
         exchange.record.cacheStatus = .hit
         let answer = Answer(
-            status: entry.status, contentType: entry.contentType, headers: entry.headers.map { ($0.name, $0.value) }, body: entry.body)
+            status: entry.status, contentType: entry.contentType, headers: entry.headers.map { ($0.name, $0.value) },
+            body: entry.body)
         answer.isCanonical = true
         let age = max(0, (WallClock.now() - entry.storedAt) / 1_000_000_000)
         answer.headers.append(("age", String(age)))
@@ -37,12 +41,17 @@ extension Worker {
     }
 
     func storeInCache(_ answer: Answer, _ exchange: Exchange, _ target: Target) {
-        guard let key = exchange.cacheKey, let policy = target.cache, answer.status == 200, exchange.record.cacheStatus != .hit,
+        guard let key = exchange.cacheKey, let policy = target.cache, answer.status == 200,
+            exchange.record.cacheStatus != .hit,
             !exchange.guardResults.hasSoftFailure
         else { return }
         services.cache.put(
-            key, CacheEntry(status: 200, contentType: answer.contentType, body: answer.body, form: .whole), forSeconds: policy.maximumAgeSeconds)
+            key, CacheEntry(status: 200, contentType: answer.contentType, body: answer.body, form: .whole),
+            forSeconds: policy.maximumAgeSeconds)
     }
+
+    /// How the answer travels: streamed and whole ones share an entry.
+    private static func isNegotiated(_ name: String) -> Bool { name == "accept" || name == "accept-encoding" }
 
     private func cacheKey(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes) -> CacheKey {
         var material = BytesBuilder(capacity: body.count + 512)
@@ -58,8 +67,21 @@ extension Worker {
         case .client: add(exchange.clientCredential ?? "")
         case .none: add("")
         }
+        for (name, value) in target.secrets.sorted(by: { $0.key < $1.key }) {
+            add(name)
+            add(value)
+        }
+        add(target.signer?.fingerprint ?? "")
         add(target.slug)
+        add(out.method)
         add(out.url)
+        // The client's own for the provider are among them, as anthropic-beta and openai-organization.
+        let headers = outgoingHeaders(exchange, target, out).map { (name: $0.name.lowercased(), value: $0.value) }
+        for header in headers.sorted(by: { ($0.name, $0.value) < ($1.name, $1.value) })
+        where !Self.isNegotiated(header.name) {
+            add(header.name)
+            add(header.value)
+        }
         add(target.isStrict ? "strict" : "")
         // Answers are kept as the guards left them: only for requests that the same guards would judge.
         for stage in (exchange.plan?.mandatoryAfter ?? []) + target.after { add(stage.fingerprint) }

@@ -29,6 +29,8 @@ final class OpenStream {
     let isPassthrough: Bool
     private let endpoint: Endpoint
     private var decoder = SSEDecoder()
+    /// In the decoder's stead, where each line is an event.
+    private var lines: JSONLinesDecoder?
     private let translation: ProviderStream?
     private let timeouts: TokenTimeouts
     private let deadline: Deadline
@@ -46,14 +48,18 @@ final class OpenStream {
     }
 
     init(
-        head: UpstreamHead, source: AnswerSource, endpoint: Endpoint, translation: ProviderStream?, timeouts: TokenTimeouts, deadline: Deadline
+        head: UpstreamHead, source: AnswerSource, endpoint: Endpoint, framing: OutgoingRequest.Framing,
+        translation: ProviderStream?,
+        timeouts: TokenTimeouts, deadline: Deadline
     ) {
         status = head.status
         headers = head.headers
         self.source = source
         self.endpoint = endpoint
         self.translation = translation
-        isPassthrough = translation == nil
+        lines = framing == .jsonLines ? JSONLinesDecoder() : nil
+        // Clients get events, whatever comes.
+        isPassthrough = translation == nil && lines == nil
         self.timeouts = timeouts
         self.deadline = deadline
     }
@@ -63,7 +69,8 @@ final class OpenStream {
     func open() async throws(UpstreamFailure) -> SSEEvent? {
         let limit = timeouts.firstTokenMilliseconds
         let byThen = limit.map { min(deadline, .after(milliseconds: $0)) } ?? deadline
-        let message = limit.map { "The first token did not come within \($0)ms" } ?? "The request exceeded the gateway's deadline"
+        let message =
+            limit.map { "The first token did not come within \($0)ms" } ?? "The request exceeded the gateway's deadline"
         var collected: Batch?
         while true {
             guard let batch = try await read(by: byThen, message) else {
@@ -96,7 +103,8 @@ final class OpenStream {
         }
         let limit = timeouts.betweenTokensMilliseconds
         let byThen = limit.map { min(deadline, .after(milliseconds: $0)) } ?? deadline
-        return try await read(by: byThen, limit.map { "No token came for \($0)ms" } ?? "The request exceeded the gateway's deadline")
+        return try await read(
+            by: byThen, limit.map { "No token came for \($0)ms" } ?? "The request exceeded the gateway's deadline")
     }
 
     private func read(by deadline: Deadline, _ message: String) async throws(UpstreamFailure) -> Batch? {
@@ -104,7 +112,7 @@ final class OpenStream {
         var events: [SSEEvent] = []
         guard let raw = try await source.next(by: deadline, timeoutMessage: message) else {
             hasEnded = true
-            decoder.finish(into: &events)
+            if lines == nil { decoder.finish(into: &events) } else { lines?.finish(into: &events) }
             // The last event may lack its empty line, but nothing else.
             if isPassthrough, let last = events.last, !last.isDone, !Worker.isJSON(last.data) {
                 throw UpstreamFailure(.cut, "the upstream's stream ended in the middle of an event")
@@ -119,9 +127,16 @@ final class OpenStream {
             return canonical.isEmpty ? nil : Batch(raw: .empty, events: canonical, isUncommon: decoder.endsLinesWithCR)
         }
         do {
-            try withExtendedLifetime(raw) { () throws(SSEDecoder.EventTooLarge) in try decoder.feed(raw.buffer, into: &events) }
+            try withExtendedLifetime(raw) { () throws(SSEDecoder.EventTooLarge) in
+                if lines == nil {
+                    try decoder.feed(raw.buffer, into: &events)
+                } else {
+                    try lines?.feed(raw.buffer, into: &events)
+                }
+            }
         } catch {
-            throw UpstreamFailure(.invalidAnswer, "an event of the upstream's stream is larger than \(error.limit) bytes")
+            throw UpstreamFailure(
+                .invalidAnswer, "an event of the upstream's stream is larger than \(error.limit) bytes")
         }
         return Batch(raw: raw, events: try translate(events), isUncommon: decoder.endsLinesWithCR)
     }
@@ -142,7 +157,8 @@ final class OpenStream {
 extension Worker {
     /// The head of an event stream has come: waits until its first event shows that it is a good one.
     func openStream(
-        _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, _ facts: ExchangeFacts
+        _ head: UpstreamHead, _ source: AnswerSource, _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest,
+        _ facts: ExchangeFacts
     ) async throws(UpstreamFailure) -> AttemptResult {
         var translation: ProviderStream?
         if !out.isPassthrough, let hookExchange = exchange.providerExchange {
@@ -150,14 +166,15 @@ extension Worker {
             translation = target.provider.openStream(hookExchange)
         }
         let stream = OpenStream(
-            head: head, source: source, endpoint: exchange.endpoint, translation: translation, timeouts: target.timeouts,
-            deadline: exchange.deadline)
+            head: head, source: source, endpoint: exchange.endpoint, framing: out.framing, translation: translation,
+            timeouts: target.timeouts, deadline: exchange.deadline)
         guard let first = try await stream.open() else {
             throw UpstreamFailure(.invalidAnswer, "the upstream's stream had no events")
         }
         if let error = Self.errorInEvent(first) {
             source.cancel()
-            return .answer(mappedError(UpstreamHead(status: error, headers: head.headers), first.data, exchange, target))
+            return .answer(
+                mappedError(UpstreamHead(status: error, headers: head.headers), first.data, exchange, target))
         }
         if !first.isDone, !Self.isJSON(first.data) {
             throw UpstreamFailure(.invalidAnswer, "the upstream's stream holds no JSON")
@@ -175,7 +192,8 @@ extension Worker {
 
     /// The status of a stream whose first event is an error: its own where it says one, else 502.
     private static func errorInEvent(_ event: SSEEvent) -> Int? {
-        guard let range = JSONPointer(["error"]).find(in: event.data.buffer), event.data[range.lowerBound] == UInt8(ascii: "{"),
+        guard let range = JSONPointer(["error"]).find(in: event.data.buffer),
+            event.data[range.lowerBound] == UInt8(ascii: "{"),
             let error = try? JSONValue(parsing: event.data[range])
         else { return nil }
         for name in ["status", "code", "status_code"] {

@@ -21,6 +21,15 @@ struct ParameterShape: Sendable {
         self.drops = drops.map(Self.parse)
     }
 
+    private init(overrides: [(key: String, value: [UInt8])]) {
+        defaults = []
+        self.overrides = overrides
+        drops = []
+    }
+
+    /// What it does to the model alone.
+    var ofModel: ParameterShape { ParameterShape(overrides: overrides.filter { $0.key == "model" }) }
+
     var isEmpty: Bool { defaults.isEmpty && overrides.isEmpty && drops.isEmpty }
     func overrides(_ key: String) -> Bool { overrides.contains { $0.key == key } }
 
@@ -61,7 +70,9 @@ struct ParameterShape: Sendable {
         case .member(let name): return drop(steps.dropFirst(), pointer / name, from: body)
         case .index(let index): return drop(steps.dropFirst(), pointer / index, from: body)
         case .every:
-            guard let range = pointer.find(in: body.buffer), body[range.lowerBound] == UInt8(ascii: "[") else { return body }
+            guard let range = pointer.find(in: body.buffer), body[range.lowerBound] == UInt8(ascii: "[") else {
+                return body
+            }
             var reader = JSONReader(body.buffer, at: range.lowerBound)
             var count = 0
             guard (try? reader.enterArray()) != nil else { return body }

@@ -39,7 +39,8 @@ extension Worker {
             exchange.record.errorKind = error.kind
             write(answer(for: error, exchange), exchange)
             if let detail = error.detail {
-                logger.warning("\(error.message)", metadata: ["detail": "\(detail)", "trace_id": "\(exchange.traceID)"])
+                logger.warning(
+                    "\(error.message)", metadata: ["detail": "\(detail)", "trace_id": "\(exchange.traceID)"])
             }
         }
         // 9. For refused exchanges, too.
@@ -67,7 +68,9 @@ extension Worker {
             if body != exchange.body { try replaceBody(body, exchange) }
             return nil
         case .denied(let answer), .answered(let answer): return answer
-        case .retry: throw GatewayError(.pluginFailed, status: 502, "A mandatory guardrail could not judge this request.", type: "plugin_error")
+        case .retry:
+            throw GatewayError(
+                .pluginFailed, status: 502, "A mandatory guardrail could not judge this request.", type: "plugin_error")
         }
     }
 
@@ -77,7 +80,9 @@ extension Worker {
             plan.route, breakers: services.breakers, sticky: services.sticky,
             maximumExtraAttempts: exchange.snapshot.config.limits.guardRetries)
         let lookup = routingLookup(exchange)
-        var action = try routing { () throws(RoutingError) in try router.start(lookup: lookup, random: &random, now: MonotonicClock.now()) }
+        var action = try routing { () throws(RoutingError) in
+            try router.start(lookup: lookup, random: &random, now: MonotonicClock.now())
+        }
         while case .attempt(let next) = action {
             await timers.sleep(nanoseconds: next.delay, exchange)
             try exchange.checkClient()
@@ -89,15 +94,26 @@ extension Worker {
             var outcome = outcome(of: result)
             // What the client would get is what the router judges.
             if outcome.status == 200, exchange.guardResults.hasSoftFailure { outcome.status = 246 }
+            let isOutOfAttempts = next.number >= exchange.snapshot.config.limits.attempts
             if outcome.verdict == nil || outcome.verdict == .moveOn, isFailure(result) {
-                let isFinal = exchange.deadline.hasPassed() || exchange.upload?.isSpent == true || router.isLast(after: outcome, now: MonotonicClock.now())
+                let isFinal =
+                    isOutOfAttempts || exchange.deadline.hasPassed() || exchange.upload?.isSpent == true
+                    || router.isLast(after: outcome, now: MonotonicClock.now())
                 await runErrorHooks(exchange, target, next, &result, &outcome, isFinal: isFinal)
             }
             let now = MonotonicClock.now()
-            action = try routing { () throws(RoutingError) in try router.finish(outcome, lookup: lookup, random: &random, now: now) }
+            action = try routing { () throws(RoutingError) in
+                try router.finish(outcome, lookup: lookup, random: &random, now: now)
+            }
             switch action {
-            case .attempt(let upcoming) where exchange.deadline.remaining() <= upcoming.delay || exchange.upload?.isSpent == true:
-                // There is no time for another attempt, or no body: this one's answer has to do.
+            case .attempt(let upcoming)
+            where isOutOfAttempts || exchange.deadline.remaining() <= upcoming.delay || exchange.upload?.isSpent == true:
+                // There is no time for another attempt, or no body, or there were enough: this one's answer has to do.
+                if isOutOfAttempts {
+                    logger.notice(
+                        "no more attempts: limits.attempts is \(next.number)",
+                        metadata: ["trace_id": "\(exchange.traceID)"])
+                }
                 exchange.routeTaken = RouteTaken(path: target.path, retryCount: -1, provider: target.slug)
                 if case .retry = result { result = exhausted(result, exchange) }
                 return await deliver(result, exchange, target, plan)
@@ -107,7 +123,8 @@ extension Worker {
                 return await deliver(result, exchange, target, plan)
             case .attempt: result.discard()
             case .finish(let finish):
-                exchange.routeTaken = RouteTaken(path: finish.path, retryCount: finish.retryCount, provider: target.slug)
+                exchange.routeTaken = RouteTaken(
+                    path: finish.path, retryCount: finish.retryCount, provider: target.slug)
                 if finish.reason == .retryUnavailable { result = exhausted(result, exchange) }
                 await deliver(result, exchange, target, plan)
             }
@@ -121,8 +138,10 @@ extension Worker {
         case .retry(let answer, _) where answer.error != nil: return .answer(answer)
         default:
             result.discard()
-            return .answer(self.answer(
-                for: GatewayError(.guardrailDenied, status: 446, Self.denialMessage, type: "hooks_failed"), exchange))
+            return .answer(
+                self.answer(
+                    for: GatewayError(.guardrailDenied, status: 446, Self.denialMessage, type: "hooks_failed"), exchange
+                ))
         }
     }
 
@@ -161,7 +180,9 @@ extension Worker {
         let milliseconds = value("retry-after-ms")
         let microsoft = value("x-ms-retry-after-ms")
         guard plain != nil || milliseconds != nil || microsoft != nil else { return nil }
-        return RetryAfter(milliseconds: milliseconds, microsoftMilliseconds: microsoft, secondsOrDate: plain, receivedAt: WallClock.now())
+        return RetryAfter(
+            milliseconds: milliseconds, microsoftMilliseconds: microsoft, secondsOrDate: plain,
+            receivedAt: WallClock.now())
     }
 
     private func routingLookup(_ exchange: Exchange) -> RoutingLookup {

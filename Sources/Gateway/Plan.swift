@@ -16,11 +16,16 @@ final class Plan: Sendable {
     let mandatoryAfter: [GuardStage]
 
     /// Those of the mandatory guards that have an on_error hook.
-    var onError: [GuardUse] { (mandatoryBefore + mandatoryAfter).flatMap(\.uses).filter { $0.check.hooks.contains(.error) } }
+    var onError: [GuardUse] {
+        (mandatoryBefore + mandatoryAfter).flatMap(\.uses).filter { $0.check.hooks.contains(.error) }
+    }
     /// The config came with the request: what it does is the client's doing.
     let isFromRequest: Bool
 
-    init(route: Route, targets: [Target], mandatoryBefore: [GuardStage], mandatoryAfter: [GuardStage], isFromRequest: Bool) {
+    init(
+        route: Route, targets: [Target], mandatoryBefore: [GuardStage], mandatoryAfter: [GuardStage],
+        isFromRequest: Bool
+    ) {
         self.isFromRequest = isFromRequest
         self.route = route
         self.targets = targets
@@ -46,6 +51,7 @@ final class Target: Sendable {
     let credential: Credential
     /// Options given by reference: adapters ask for them by name.
     let secrets: [String: String]
+    let signer: Signer?
     /// Every address must pass the address rules before it is connected to.
     let isChecked: Bool
     /// The model when the request names none, or says portkey-default.
@@ -63,9 +69,12 @@ final class Target: Sendable {
     let isStrict: Bool
 
     init(
-        path: String, slug: String, provider: ProviderInstance, credential: Credential, secrets: [String: String], isChecked: Bool,
-        defaultModel: String?, allowedModels: Set<String>?, shape: ParameterShape, before: [GuardStage], after: [GuardStage],
-        onError: [GuardUse], cache: CachePolicy?, requestTimeoutMilliseconds: Int?, timeouts: TokenTimeouts, forwardHeaders: [String],
+        path: String, slug: String, provider: ProviderInstance, credential: Credential, secrets: [String: String],
+        signer: Signer?, isChecked: Bool,
+        defaultModel: String?, allowedModels: Set<String>?, shape: ParameterShape, before: [GuardStage],
+        after: [GuardStage],
+        onError: [GuardUse], cache: CachePolicy?, requestTimeoutMilliseconds: Int?, timeouts: TokenTimeouts,
+        forwardHeaders: [String],
         isStrict: Bool
     ) {
         self.path = path
@@ -73,6 +82,7 @@ final class Target: Sendable {
         self.provider = provider
         self.credential = credential
         self.secrets = secrets
+        self.signer = signer
         self.isChecked = isChecked
         self.defaultModel = defaultModel
         self.allowedModels = allowedModels
@@ -120,7 +130,9 @@ final class GuardStage: Sendable {
 
 extension GuardStage {
     /// It may refuse or change a request: one that it cannot read does not pass it.
-    var mustSeeEverything: Bool { !isAsync && (denies || uses.contains { $0.check.mutates || $0.onFailure == .closed }) }
+    var mustSeeEverything: Bool {
+        !isAsync && (denies || uses.contains { $0.check.mutates || $0.onFailure == .closed })
+    }
 }
 
 /// One check of a stage: its instance, and the operator's word on its failures.

@@ -9,9 +9,12 @@ import Upstream
 import Wire
 
 struct PlanBuilder {
-    private let snapshot: GatewaySnapshot
-    private let allowInline: AllowInline
+    let snapshot: GatewaySnapshot
+    let allowInline: AllowInline
     private let keyConfig: String?
+
+    /// Each target of a config is a plugin's instance.
+    private static let inlineTargets = 100
 
     init(_ snapshot: GatewaySnapshot, allowInline: AllowInline, keyConfig: String?) {
         self.snapshot = snapshot
@@ -36,7 +39,8 @@ struct PlanBuilder {
         }
         return Plan(
             route: route, targets: targets, mandatoryBefore: try stages(file.defaults.inputGuards, isInline: false),
-            mandatoryAfter: try stages(file.defaults.outputGuards, isInline: false), isFromRequest: config.origin == .request)
+            mandatoryAfter: try stages(file.defaults.outputGuards, isInline: false),
+            isFromRequest: config.origin == .request)
     }
 
     /// Finds what is wrong with guards of the file.
@@ -48,16 +52,26 @@ struct PlanBuilder {
         let name: String?
         if let given = inputs.config, !given.isEmpty {
             if given.first(where: { !$0.isWhitespace }) == "{" {
-                guard allowInline.config else { throw blocked("inline_config_blocked", "configs are not taken from requests here: name one of the gateway's", "x-portkey-config") }
+                guard allowInline.config else {
+                    throw blocked(
+                        "inline_config_blocked", "configs are not taken from requests here: name one of the gateway's",
+                        "x-portkey-config")
+                }
                 return try parse(given, inputs)
             }
             name = given
         } else {
-            name = keyConfig ?? (inputs.provider == nil && inputs.virtualKey == nil && inputs.modelProvider == nil ? file.defaults.config : nil)
+            name =
+                keyConfig
+                ?? (inputs.provider == nil && inputs.virtualKey == nil && inputs.modelProvider == nil
+                    ? file.defaults.config : nil)
         }
         guard let name else { return try parse("{}", inputs) }
         guard let config = file.configs[name] else {
-            throw GatewayError(.invalidConfig, status: 400, "Invalid config passed. You need to pass a valid json, or the name of a config of this gateway; there is none named \(name)")
+            throw GatewayError(
+                .invalidConfig, status: 400,
+                "Invalid config passed. You need to pass a valid json, or the name of a config of this gateway; there is none named \(name)"
+            )
         }
         return try applyHeaders(to: config, inputs)
     }
@@ -65,24 +79,36 @@ struct PlanBuilder {
     private func headerOptions(_ inputs: PlanInputs) throws(GatewayError) -> HeaderOptions {
         var options = HeaderOptions()
         if let host = inputs.customHost, !host.isEmpty {
-            guard allowInline.customHost else { throw blocked("inline_custom_host_blocked", "custom hosts are not taken from requests here", "x-portkey-custom-host") }
+            guard allowInline.customHost else {
+                throw blocked(
+                    "inline_custom_host_blocked", "custom hosts are not taken from requests here",
+                    "x-portkey-custom-host")
+            }
             do throws(AddressRefusal) { _ = try snapshot.addressPolicy.checkURL(host) } catch {
-                throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
+                throw GatewayError(
+                    .invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
             }
             options.customHost = host
         }
         if let timeout = inputs.requestTimeout {
             guard let milliseconds = Int(timeout), milliseconds > 0 else {
-                throw GatewayError(.invalidRequest, status: 400, "x-portkey-request-timeout must be a whole number of milliseconds")
+                throw GatewayError(
+                    .invalidRequest, status: 400, "x-portkey-request-timeout must be a whole number of milliseconds")
             }
             options.requestTimeoutMilliseconds = milliseconds
         }
         if let list = inputs.forwardHeaders, !list.isEmpty {
-            guard allowInline.forwardHeaders else { throw blocked("inline_forward_headers_blocked", "forward headers are not taken from requests here", "x-portkey-forward-headers") }
+            guard allowInline.forwardHeaders else {
+                throw blocked(
+                    "inline_forward_headers_blocked", "forward headers are not taken from requests here",
+                    "x-portkey-forward-headers")
+            }
             options.forwardHeaders = try list.split(separator: ",").map { part throws(GatewayError) -> String in
                 let name = part.trimmed.lowercased().replacing("_", with: "-")
                 if name == "x-portkey-forward-headers" {
-                    throw GatewayError(.invalidRequest, status: 400, "forward_headers must not contain the 'x-portkey-forward-headers' header")
+                    throw GatewayError(
+                        .invalidRequest, status: 400,
+                        "forward_headers must not contain the 'x-portkey-forward-headers' header")
                 }
                 return name
             }
@@ -90,14 +116,18 @@ struct PlanBuilder {
         if let strict = inputs.strict { options.strictOpenAICompliance = strict.lowercased() != "false" }
         if let cache = inputs.cache { options.cache = try cacheHeader(cache) }
         options.defaultInputGuardrails = try guardHeader(inputs.inputGuardrails, "x-portkey-default-input-guardrails")
-        options.defaultOutputGuardrails = try guardHeader(inputs.outputGuardrails, "x-portkey-default-output-guardrails")
+        options.defaultOutputGuardrails = try guardHeader(
+            inputs.outputGuardrails, "x-portkey-default-output-guardrails")
         return options
     }
 
     private func cacheHeader(_ text: String) throws(GatewayError) -> CacheConfig? {
         if let mode = CacheConfig.Mode(rawValue: text) { return CacheConfig(mode: mode) }
-        guard let json = try? JSONValue(parsing: text), let mode = json["mode"]?.string.flatMap(CacheConfig.Mode.init(rawValue:)) else {
-            throw GatewayError(.invalidRequest, status: 400, "x-portkey-cache must be simple, semantic, or a JSON object with a mode")
+        guard let json = try? JSONValue(parsing: text),
+            let mode = json["mode"]?.string.flatMap(CacheConfig.Mode.init(rawValue:))
+        else {
+            throw GatewayError(
+                .invalidRequest, status: 400, "x-portkey-cache must be simple, semantic, or a JSON object with a mode")
         }
         return CacheConfig(mode: mode, maximumAgeSeconds: json["max_age"]?.int)
     }
@@ -114,7 +144,9 @@ struct PlanBuilder {
         let document: JSONValue
         do throws(JSONError) { document = try JSONValue(parsing: text) } catch {
             throw GatewayError(
-                .invalidConfig, status: 400, "Invalid config passed. You need to pass a valid json (x-portkey-config: \(error.reason) at byte \(error.offset))")
+                .invalidConfig, status: 400,
+                "Invalid config passed. You need to pass a valid json (x-portkey-config: \(error.reason) at byte \(error.offset))"
+            )
         }
         let headers = try headerOptions(inputs)
         do throws(RequestConfigError) {
@@ -133,7 +165,8 @@ struct PlanBuilder {
         if options.customHost != nil {
             throw GatewayError(
                 .invalidRequest, status: 400,
-                "x-portkey-custom-host cannot be combined with a config of this gateway: its credentials go only to the hosts they were configured for")
+                "x-portkey-custom-host cannot be combined with a config of this gateway: its credentials go only to the hosts they were configured for"
+            )
         }
         do throws(RequestConfigError) { return try config.applying(options, in: file) } catch {
             throw GatewayError(.invalidConfig, status: 400, error.message, errors: error.errors)
@@ -151,6 +184,11 @@ struct PlanBuilder {
     ) throws(GatewayError) -> Route.Node {
         switch node {
         case .target(let target):
+            guard config.origin != .request || targets.count < Self.inlineTargets else {
+                throw GatewayError(
+                    .invalidConfig, status: 400, "a config of a request may have \(Self.inlineTargets) targets at most",
+                    code: "too_many_targets")
+            }
             targets.append(try self.target(target, inputs, config))
             return .leaf(targets.count - 1, name: target.name, weight: target.weight, retry: try retry(target.retry))
         case .strategy(let strategy):
@@ -166,7 +204,8 @@ struct PlanBuilder {
         guard let config else { return .none }
         do throws(RoutingError) {
             return try RetryPolicy(
-                attempts: config.attempts, onStatusCodes: config.onStatusCodes.map(Set.init), usesRetryAfter: config.useRetryAfterHeader)
+                attempts: config.attempts, onStatusCodes: config.onStatusCodes.map(Set.init),
+                usesRetryAfter: config.useRetryAfterHeader)
         } catch {
             throw GatewayError(.invalidConfig, status: 400, error.message)
         }
@@ -207,46 +246,68 @@ struct PlanBuilder {
         var named: ProviderConfig?
     }
 
-    private func target(_ config: TargetConfig, _ inputs: PlanInputs, _ whole: RequestConfig) throws(GatewayError) -> Target {
+    private func target(_ config: TargetConfig, _ inputs: PlanInputs, _ whole: RequestConfig) throws(GatewayError)
+        -> Target
+    {
         let source = try source(config, inputs, whole)
         guard let descriptor = snapshot.plugins.provider(source.slug) else {
             throw GatewayError(
                 .invalidConfig, status: 400, "Invalid provider passed: no plugin speaks for \(source.slug)",
-                errors: ["path: \((config.pointer / "provider").tokens.joined(separator: ",")), message: no plugin speaks for \(source.slug)"])
+                errors: [
+                    "path: \((config.pointer / "provider").tokens.joined(separator: ",")), message: no plugin speaks for \(source.slug)"
+                ])
         }
         let isClients = whole.origin == .request
         let customHost = config.customHost
         if source.named != nil, customHost != nil {
             throw GatewayError(
-                .invalidConfig, status: 400, "a custom host cannot be combined with \(source.named.map { "@" + $0.name } ?? ""): its credential goes only to the host it was configured for")
+                .invalidConfig, status: 400,
+                "a custom host cannot be combined with \(source.named.map { "@" + $0.name } ?? ""): its credential goes only to the host it was configured for"
+            )
         }
         var options = source.named?.options ?? JSONObject()
         // Secrets reach the adapter's headers through out_credential, never its configuration.
         for name in source.named?.secretOptions ?? [] { options[name] = nil }
         if let base = source.named?.baseURL { options["base_url"] = .string(base) }
         if let customHost { options["custom_host"] = .string(customHost) }
-        for member in config.options.members where source.named == nil || !isClients || Self.isHarmless(member.key) { options[member.key] = member.value }
-        for option in inputs.options where (source.named == nil && isClients) || Self.isHarmless(option.name) { options[option.name] = .string(option.value) }
+        for member in config.options.members where source.named == nil || !isClients || Self.isHarmless(member.key) {
+            options[member.key] = member.value
+        }
+        for option in inputs.options where (source.named == nil && isClients) || Self.isHarmless(option.name) {
+            options[option.name] = .string(option.value)
+        }
         let namesHost = isClients && source.named == nil && (customHost != nil || Self.namesHost(options))
-        try checkDoors(config, isClients: isClients, movesRequests: customHost != nil || options.keys.contains(where: Self.isAddress), source)
+        try checkDoors(
+            config, isClients: isClients,
+            movesRequests: customHost != nil || options.keys.contains(where: Self.isAddress), source)
+        let signer = try signer(options["auth"], of: config, isClients: isClients)
+        options["auth"] = nil
         let isStrict = config.strictOpenAICompliance ?? true
         options["strict_open_ai_compliance"] = .bool(isStrict)
         var overrides = config.overrideParams
-        if let model = overrides["model"]?.string, let split = ModelName.split(model), file.providers[split.provider] != nil {
+        if let model = overrides["model"]?.string, let split = ModelName.split(model),
+            file.providers[split.provider] != nil
+        {
             overrides["model"] = .string(split.model)
         }
         let before = try stages(config.beforeGuards, isInline: isClients)
         let after = try stages(config.afterGuards, isInline: isClients)
         return Target(
             path: config.path, slug: source.slug, provider: try provider(descriptor, options, config),
-            credential: credential(source, config), secrets: secrets(source.named),
+            credential: credential(source, config), secrets: secrets(source.named), signer: signer,
             isChecked: namesHost,
             defaultModel: options["model"]?.string, allowedModels: source.named?.models.map(Set.init),
-            shape: ParameterShape(defaults: config.defaultParams, overrides: overrides, drops: config.dropParams), before: before,
+            shape: ParameterShape(defaults: config.defaultParams, overrides: overrides, drops: config.dropParams),
+            before: before,
             after: after, onError: (before + after).flatMap(\.uses).filter { $0.check.hooks.contains(.error) },
-            cache: config.cache.map { CachePolicy(isSemantic: $0.mode == .semantic, maximumAgeSeconds: $0.maximumAgeSeconds ?? file.cache.maximumAgeSeconds) },
+            cache: config.cache.map {
+                CachePolicy(
+                    isSemantic: $0.mode == .semantic,
+                    maximumAgeSeconds: $0.maximumAgeSeconds ?? file.cache.maximumAgeSeconds)
+            },
             requestTimeoutMilliseconds: config.requestTimeoutMilliseconds ?? source.named?.requestTimeoutMilliseconds,
-            timeouts: merged(config.timeouts, source.named?.timeouts), forwardHeaders: config.forwardHeaders, isStrict: isStrict)
+            timeouts: merged(config.timeouts, source.named?.timeouts), forwardHeaders: config.forwardHeaders,
+            isStrict: isStrict)
     }
 
     private func merged(_ own: TokenTimeouts, _ named: TokenTimeouts?) -> TokenTimeouts {
@@ -257,13 +318,16 @@ struct PlanBuilder {
     }
 
     /// The doors that a config of a request needs open, besides the one for configs. Its headers have passed theirs.
-    private func checkDoors(_ config: TargetConfig, isClients: Bool, movesRequests: Bool, _ source: Source) throws(GatewayError) {
+    private func checkDoors(_ config: TargetConfig, isClients: Bool, movesRequests: Bool, _ source: Source)
+        throws(GatewayError)
+    {
         guard isClients else { return }
         if movesRequests, source.named == nil, !allowInline.customHost {
             throw blocked("inline_custom_host_blocked", "custom hosts are not taken from requests here", "custom_host")
         }
         if !config.forwardHeaders.isEmpty, !allowInline.forwardHeaders {
-            throw blocked("inline_forward_headers_blocked", "forward headers are not taken from requests here", "forward_headers")
+            throw blocked(
+                "inline_forward_headers_blocked", "forward headers are not taken from requests here", "forward_headers")
         }
     }
 
@@ -280,35 +344,45 @@ struct PlanBuilder {
         options.keys.contains { isAddress($0) || $0.hasSuffix("resource_name") || $0.hasSuffix("endpoint_name") }
     }
 
-    private func source(_ config: TargetConfig, _ inputs: PlanInputs, _ whole: RequestConfig) throws(GatewayError) -> Source {
+    private func source(_ config: TargetConfig, _ inputs: PlanInputs, _ whole: RequestConfig) throws(GatewayError)
+        -> Source
+    {
         if let name = config.namedProvider { return try named(name, at: config) }
         if let slug = config.provider { return try own(slug, whole, named: false) }
         // The config has features only: the request names the provider.
         if let model = inputs.modelProvider { return try reference(model, config, whole) }
         if let provider = inputs.provider, !provider.isEmpty { return try reference(provider, config, whole) }
-        if let key = inputs.virtualKey, !key.isEmpty { return try named(key.hasPrefix("@") ? String(key.dropFirst()) : key, at: config) }
+        if let key = inputs.virtualKey, !key.isEmpty {
+            return try named(key.hasPrefix("@") ? String(key.dropFirst()) : key, at: config)
+        }
         if let name = file.defaults.provider { return try named(name, at: config) }
         throw GatewayError(
             .invalidRequest, status: 400,
             inputs.config == nil
                 ? "Either x-portkey-config or x-portkey-provider header is required"
-                : "Either x-portkey-provider needs to be passed. Or the x-portkey-config header should have a valid config with provider details in it.")
+                : "Either x-portkey-provider needs to be passed. Or the x-portkey-config header should have a valid config with provider details in it."
+        )
     }
 
-    private func reference(_ text: String, _ config: TargetConfig, _ whole: RequestConfig) throws(GatewayError) -> Source {
+    private func reference(_ text: String, _ config: TargetConfig, _ whole: RequestConfig) throws(GatewayError)
+        -> Source
+    {
         text.hasPrefix("@") ? try named(String(text.dropFirst()), at: config) : try own(text, whole, named: true)
     }
 
     private func named(_ name: String, at config: TargetConfig) throws(GatewayError) -> Source {
         guard let provider = file.providers[name] else {
-            throw GatewayError(.invalidConfig, status: 400, "Invalid provider passed: there is no provider named @\(name)")
+            throw GatewayError(
+                .invalidConfig, status: 400, "Invalid provider passed: there is no provider named @\(name)")
         }
         return Source(slug: provider.provider, named: provider)
     }
 
     private func own(_ slug: String, _ whole: RequestConfig, named: Bool) throws(GatewayError) -> Source {
         if whole.origin == .request || named, !allowInline.provider {
-            throw blocked("inline_provider_blocked", "providers are not taken from requests here: use @name", "x-portkey-provider")
+            throw blocked(
+                "inline_provider_blocked", "providers are not taken from requests here: use @name", "x-portkey-provider"
+            )
         }
         if snapshot.plugins.provider(slug) == nil {
             throw GatewayError(.invalidRequest, status: 400, "Invalid provider passed: there is no provider \(slug)")
@@ -330,11 +404,14 @@ struct PlanBuilder {
         return secrets
     }
 
-    private func provider(_ descriptor: ProviderDescriptor, _ options: JSONObject, _ config: TargetConfig) throws(GatewayError) -> ProviderInstance {
+    private func provider(_ descriptor: ProviderDescriptor, _ options: JSONObject, _ config: TargetConfig)
+        throws(GatewayError) -> ProviderInstance
+    {
         do throws(PluginCreationError) {
             let instance = try PluginInstance.create(
                 library: descriptor.library, interface: .provider, id: descriptor.slug, check: nil,
-                config: .object(JSONObject([("description", descriptor.manifest.document), ("target", .object(options))])),
+                config: .object(
+                    JSONObject([("description", descriptor.manifest.document), ("target", .object(options))])),
                 services: snapshot.services)
             return ProviderInstance(instance: instance, descriptor: descriptor)
         } catch {
@@ -362,11 +439,15 @@ struct PlanBuilder {
 
     private func use(_ check: GuardCheck, _ group: GuardGroup) throws(GatewayError) -> GuardUse {
         guard let found = snapshot.plugins.check(check.id) else {
-            throw refused(check, group, [("", "no plugin has the check \(check.id)\(snapshot.plugins.suggestion(for: check.id))")])
+            throw refused(
+                check, group, [("", "no plugin has the check \(check.id)\(snapshot.plugins.suggestion(for: check.id))")]
+            )
         }
         let id = found.library.manifest.id + "." + found.check.id
         if group.origin == .request, !allowInline.allows(check: id) {
-            throw GatewayError(.invalidConfig, status: 400, "the check \(check.id) may not be used by configs of requests here", code: "inline_plugin_blocked")
+            throw GatewayError(
+                .invalidConfig, status: 400, "the check \(check.id) may not be used by configs of requests here",
+                code: "inline_plugin_blocked")
         }
         let parameters = check.parameters.isNull ? JSONValue.object(JSONObject()) : check.parameters
         if let violations = found.check.schema?.validate(parameters), !violations.isEmpty {
@@ -383,21 +464,27 @@ struct PlanBuilder {
         let settings = file.plugins.settings[found.library.manifest.id]
         let manifest = found.library.manifest.defaults
         func policy(_ own: FailurePolicy?, _ manifest: String?) -> FailurePolicy {
-            own ?? file.defaults.onFailure ?? manifest.flatMap(FailurePolicy.init(rawValue:)) ?? (group.deny ? .closed : .open)
+            own ?? file.defaults.onFailure ?? manifest.flatMap(FailurePolicy.init(rawValue:))
+                ?? (group.deny ? .closed : .open)
         }
         return GuardUse(
             instance: instance, check: found.check, id: check.id,
             timeoutMilliseconds: settings?.timeoutMilliseconds ?? manifest.timeoutMilliseconds ?? 5_000,
             onFailure: policy(settings?.onFailure, manifest.onFailure),
             onTimeout: policy(settings?.onTimeout ?? settings?.onFailure, manifest.onTimeout ?? manifest.onFailure),
-            failsOnError: parameters["failOnError"]?.bool ?? false, presentsLastOnly: parameters["scope"]?.string == "last",
+            failsOnError: parameters["failOnError"]?.bool ?? false,
+            presentsLastOnly: parameters["scope"]?.string == "last",
             denies: group.deny)
     }
 
-    private func refused(_ check: GuardCheck, _ group: GuardGroup, _ reasons: [(pointer: String, message: String)]) -> GatewayError {
+    private func refused(_ check: GuardCheck, _ group: GuardGroup, _ reasons: [(pointer: String, message: String)])
+        -> GatewayError
+    {
         GatewayError(
             .invalidConfig, status: 400, "Invalid config passed",
-            errors: reasons.map { "path: \(Self.path(check.pointer))\($0.pointer.replacing("/", with: ",")), message: \($0.message)" })
+            errors: reasons.map {
+                "path: \(Self.path(check.pointer))\($0.pointer.replacing("/", with: ",")), message: \($0.message)"
+            })
     }
 }
 

@@ -79,8 +79,7 @@ final class FetchJob: @unchecked Sendable {
             let transfer = try client.send(
                 UpstreamRequest(
                     method: request.method, url: url.text, headers: request.headers,
-                    body: request.body.isEmpty ? .none : .bytes(request.body),
-                    policy: AddressCheck(policy, host: url.host),
+                    body: request.body.isEmpty ? .none : .bytes(request.body), policy: AddressCheck(policy, url),
                     answerLimit: PluginFetching.limit()))
             self.transfer = transfer
             let head = try await transfer.head(by: request.deadline, timeoutMessage: "no answer in time")

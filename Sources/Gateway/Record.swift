@@ -39,7 +39,7 @@ extension Worker {
         case .chatCompletions, .messages: "chat"
         case .completions: "text_completion"
         case .embeddings: "embeddings"
-        case .models, .proxy: nil
+        case .countTokens, .models, .proxy: nil
         }
     }
 

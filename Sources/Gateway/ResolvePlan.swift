@@ -37,7 +37,10 @@ final class PlanCache: Sendable {
     private struct State {
         var plans: [PlanInputs: (plan: Plan, used: UInt64)] = [:]
         var clock: UInt64 = 0
+        var making: [PlanInputs: PlanMaking] = [:]
     }
+    /// Plans that are made or wait to be made at a time: one thread makes them all.
+    private static let makingLimit = 128
     private let state = Mutex(State())
     private let limit: Int
 
@@ -65,28 +68,31 @@ final class PlanCache: Sendable {
         withExtendedLifetime(dropped) {}
     }
 
-    var count: Int { state.withLock { $0.plans.count } }
+    /// Has a plan made and kept, or joins those who wait for the same; nil when too many others are being made.
+    func make(_ inputs: PlanInputs, _ build: @escaping @Sendable () throws(GatewayError) -> Plan) -> PlanMaking? {
+        let (making, isNew) = state.withLock { state -> (PlanMaking?, Bool) in
+            if let known = state.making[inputs] { return (known, false) }
+            guard state.making.count < Self.makingLimit else { return (nil, false) }
+            let making = PlanMaking()
+            state.making[inputs] = making
+            return (making, true)
+        }
+        guard let making, isNew else { return making }
+        ControlThread.run {
+            let result = Result { () throws(GatewayError) in try build() }
+            if case .success(let plan) = result { self.keep(plan, for: inputs) }
+            self.state.withLock { $0.making[inputs] = nil }
+            making.finish(result)
+        }
+        return making
+    }
 }
 
 extension Worker {
     func resolvePlan(_ exchange: Exchange) async throws(GatewayError) -> Plan {
         let inputs = planInputs(exchange)
-        let snapshot = exchange.snapshot
-        if let plan = snapshot.plans.find(inputs) { return plan }
-        // Instances are made on the control thread, off the loop, with a deadline of their own.
-        let allowInline = exchange.key?.allowInline ?? snapshot.config.allowInline
-        let keyConfig = exchange.key?.config
-        let result = await ControlThread.call { () -> Result<Plan, GatewayError> in
-            do throws(GatewayError) {
-                let plan = try PlanBuilder(snapshot, allowInline: allowInline, keyConfig: keyConfig).plan(for: inputs)
-                snapshot.plans.keep(plan, for: inputs)
-                return .success(plan)
-            } catch {
-                return .failure(error)
-            }
-        }
-        try exchange.checkClient()
-        return try result.get()
+        if let plan = exchange.snapshot.plans.find(inputs) { return plan }
+        return try await makePlan(exchange, inputs)
     }
 
     private func planInputs(_ exchange: Exchange) -> PlanInputs {
@@ -104,7 +110,10 @@ extension Worker {
         inputs.inputGuardrails = headers.defaultInputGuardrails
         inputs.outputGuardrails = headers.defaultOutputGuardrails
         if !headers.options.isEmpty {
-            inputs.options = headers.options.map { PlanInputs.Option(name: $0.name, value: $0.value) }.sorted { $0.name < $1.name }
+            // Whatever no provider knows would only make a plan more that does the same.
+            let known = exchange.snapshot.headerOptions
+            inputs.options = headers.options.filter { known.contains($0.name) }
+                .map { PlanInputs.Option(name: $0.name, value: $0.value) }.sorted { $0.name < $1.name }
         }
         if let model = exchange.fields?.model, let split = splitModel(model, headers, exchange) {
             inputs.modelProvider = split.provider
@@ -114,7 +123,9 @@ extension Worker {
     }
 
     /// "@name/model"; or "provider/model" where nothing else names a provider and the provider is a known one.
-    private func splitModel(_ model: String, _ headers: RequestHeaders, _ exchange: Exchange) -> (provider: String, model: String)? {
+    private func splitModel(_ model: String, _ headers: RequestHeaders, _ exchange: Exchange) -> (
+        provider: String, model: String
+    )? {
         if model.hasPrefix("@") {
             // Some providers' own model ids begin with "@", too: only a known name counts, unless nothing else names a provider.
             guard let split = ModelName.split(model) else { return nil }

@@ -17,76 +17,104 @@ extension Worker {
         if exchange.fields?.model == nil || exchange.fields?.model == "portkey-default" {
             model = target.defaultModel
             if model == nil, exchange.fields?.model == "portkey-default", !target.shape.overrides("model") {
-                throw GatewayError(.invalidRequest, status: 400, "no model is named: neither by the request nor for \(target.path)", param: "model")
+                throw GatewayError(
+                    .invalidRequest, status: 400, "no model is named: neither by the request nor for \(target.path)",
+                    param: "model")
             }
         }
-        if model == nil, target.shape.isEmpty { return exchange.body }
+        // A count takes no parameters beside those that are counted.
+        let shape = exchange.endpoint == .countTokens ? target.shape.ofModel : target.shape
+        if model == nil, shape.isEmpty { return exchange.body }
         do {
-            return try target.shape.apply(to: exchange.body, model: model)
+            return try shape.apply(to: exchange.body, model: model)
         } catch {
             throw GatewayError(.invalidRequest, status: 400, "the request body is not a JSON object")
         }
     }
 
     /// What hooks and adapters see during an attempt.
-    func attemptFacts(_ exchange: Exchange, _ target: Target, model: String?, number: Int) -> (BodyView) -> ExchangeFacts {
+    func attemptFacts(_ exchange: Exchange, _ target: Target, model: String?, number: Int) -> (BodyView) ->
+        ExchangeFacts
+    {
         let identity = identity(exchange)
         return { view in
             ExchangeFacts(
-                identity: identity, model: model, request: view, provider: target.slug, target: target.path, attempt: number,
+                identity: identity, model: model, request: view, provider: target.slug, target: target.path,
+                attempt: number,
                 attemptCount: number)
         }
     }
 
-    /// 7e. The upstream request of one attempt.
-    func build(
-        _ exchange: Exchange, _ target: Target, body: Bytes, facts: ExchangeFacts
-    ) throws(GatewayError) -> OutgoingRequest {
-        guard target.provider.descriptor.support(for: exchange.endpoint) != nil else {
-            throw GatewayError(
-                .notSupported, status: 501, "\(exchange.endpoint.portkeyFunction) is not supported by \(target.slug)")
-        }
+    /// The target's secrets by their references, which adapters and signers write into headers and never hold.
+    func secrets(_ exchange: Exchange, _ target: Target) -> (String) -> String? {
         let credential: String? =
             switch target.credential {
             case .client: exchange.clientCredential
             case .configured(let secret): secret.reveal()
             case .none: nil
             }
-        let out = OutgoingRequest(method: exchange.client.head.method) { reference in
-            reference == "api_key" ? credential : target.secrets[reference]
+        return { reference in reference == "api_key" ? credential : target.secrets[reference] }
+    }
+
+    /// 7e. The upstream request of one attempt.
+    func build(
+        _ exchange: Exchange, _ target: Target, body: Bytes, facts: ExchangeFacts
+    ) throws(GatewayError) -> OutgoingRequest {
+        guard target.provider.descriptor.support(for: exchange.endpoint.adapted) != nil else {
+            throw GatewayError(
+                .notSupported, status: 501, "\(exchange.endpoint.portkeyFunction) is not supported by \(target.slug)")
         }
+        let out = OutgoingRequest(method: exchange.client.head.method, credential: secrets(exchange, target))
         let hookExchange = HookExchange(instance: target.provider.instance, facts: facts)
         hookExchange.prepare(facts, deadline: exchange.deadline)
         switch target.provider.build(hookExchange, out) {
         case .proceed: break
         case .deny(let denial):
             throw GatewayError(
-                .invalidRequest, status: denial.status == 0 ? 400 : denial.status, denial.message ?? "the request cannot be sent to \(target.slug)",
+                .invalidRequest, status: denial.status == 0 ? 400 : denial.status,
+                denial.message ?? "the request cannot be sent to \(target.slug)",
                 code: denial.code)
         case .answer, .retry, .fail, .timeout:
             throw GatewayError(
-                .pluginFailed, status: 502, "The adapter of \(target.slug) failed (trace id \(exchange.traceID)).", type: "plugin_error",
+                .pluginFailed, status: 502, "The adapter of \(target.slug) failed (trace id \(exchange.traceID)).",
+                type: "plugin_error",
                 detail: "build of \(target.slug) gave no request")
         }
         if !out.droppedParameters.isEmpty {
             exchange.droppedParameters = out.droppedParameters
             logger.info(
-                "parameters were not carried", metadata: ["provider": "\(target.slug)", "parameters": "\(out.droppedParameters)", "trace_id": "\(exchange.traceID)"])
+                "parameters were not carried",
+                metadata: [
+                    "provider": "\(target.slug)", "parameters": "\(out.droppedParameters)",
+                    "trace_id": "\(exchange.traceID)",
+                ])
         }
         exchange.providerExchange = hookExchange
         return out
     }
 
-    /// The request as it goes out: the adapter's headers, over those of the client that the endpoint lets through.
-    func upstreamRequest(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes) throws(GatewayError) -> UpstreamRequest {
+    /// The adapter's headers, over those of the client that the endpoint lets through.
+    func outgoingHeaders(_ exchange: Exchange, _ target: Target, _ out: OutgoingRequest) -> [(
+        name: String, value: String
+    )] {
         var headers = clientHeaders(exchange, target)
         for (name, value) in out.headers {
             let lower = name.lowercased()
             // Forwarded headers replace the adapter's own, credentials among them: that is what listing them means.
-            if target.forwardHeaders.contains(lower), headers.contains(where: { $0.name.lowercased() == lower }) { continue }
+            if target.forwardHeaders.contains(lower), headers.contains(where: { $0.name.lowercased() == lower }) {
+                continue
+            }
             headers.removeAll { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == lower }
             headers.append((name, value))
         }
+        return headers
+    }
+
+    /// The request as it goes out.
+    func upstreamRequest(
+        _ exchange: Exchange, _ target: Target, _ out: OutgoingRequest, body: Bytes
+    ) throws(GatewayError) -> UpstreamRequest {
+        var headers = outgoingHeaders(exchange, target, out)
         if !headers.contains(where: { $0.name.equalsIgnoringCase("user-agent") }) {
             headers.append(("user-agent", "gatehouse/" + HostVersion.text))
         }
@@ -101,29 +129,37 @@ extension Worker {
         } else if hasBody || out.method == "POST" || out.method == "PUT" || out.method == "PATCH" {
             requestBody = .bytes(out.body ?? body)
         }
-        var url = out.url
-        var policy: AddressCheck?
-        if target.isChecked {
-            do throws(AddressRefusal) {
-                let checked = try exchange.snapshot.addressPolicy.checkURL(url)
-                url = checked.text
-                policy = AddressCheck(exchange.snapshot.addressPolicy, host: checked.host)
-            } catch {
-                throw GatewayError(.invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
-            }
-        }
         let limit = exchange.endpoint == .proxy ? 0 : exchange.snapshot.config.limits.upstreamBodyBytes
-        return UpstreamRequest(
-            method: out.method, url: url, headers: headers, body: requestBody, policy: policy,
+        var request = UpstreamRequest(
+            method: out.method, url: out.url, headers: headers, body: requestBody,
             answerLimit: exchange.isStream ? 0 : limit)
+        try setURL(out.url, of: &request, exchange, target)
+        return request
+    }
+
+    /// A URL that a client had a hand in is checked, and so is every address behind it.
+    func setURL(_ url: String, of request: inout UpstreamRequest, _ exchange: Exchange, _ target: Target)
+        throws(GatewayError)
+    {
+        guard target.isChecked else { return request.url = url }
+        do throws(AddressRefusal) {
+            let checked = try exchange.snapshot.addressPolicy.checkURL(url)
+            request.url = checked.text
+            request.policy = AddressCheck(exchange.snapshot.addressPolicy, checked)
+        } catch {
+            throw GatewayError(
+                .invalidRequest, status: 400, "Invalid custom host: \(error.message)", detail: error.detail)
+        }
     }
 
     private func clientHeaders(_ exchange: Exchange, _ target: Target) -> [(name: String, value: String)] {
         let isProxy = exchange.endpoint == .proxy || exchange.endpoint == .models
         // Headers of the format that the client speaks, where the provider speaks it, too.
-        let prefix: StaticString = exchange.endpoint == .messages ? "anthropic-" : "openai-"
-        let isNative = target.provider.descriptor.support(for: exchange.endpoint) == .native
-        let hop = isProxy ? exchange.client.head.value("connection")?.lowercased().split(separator: ",").map(\.trimmed) ?? [] : []
+        let prefix: StaticString = exchange.endpoint.isAnthropic ? "anthropic-" : "openai-"
+        let isNative = target.provider.descriptor.support(for: exchange.endpoint.adapted) == .native
+        let hop =
+            isProxy
+            ? exchange.client.head.value("connection")?.lowercased().split(separator: ",").map(\.trimmed) ?? [] : []
         var kept: [(name: String, value: String)] = []
         kept.reserveCapacity(8)
         for header in exchange.client.head.headers where isKept(header) { kept.append(header) }
@@ -133,7 +169,9 @@ extension Worker {
             let name = header.name
             // What Connection names is of the hop, too (RFC 9110, 7.6.1).
             if !hop.isEmpty, hop.contains(where: { $0 == name.lowercased() }) { return false }
-            if !target.forwardHeaders.isEmpty, target.forwardHeaders.contains(name.lowercased().replacing("_", with: "-")) {
+            if !target.forwardHeaders.isEmpty,
+                target.forwardHeaders.contains(name.lowercased().replacing("_", with: "-"))
+            {
                 return Self.isForwardable(name) && !isGatewayCredential(header.value, exchange)
             }
             if isProxy { return Self.isProxied(name) }
@@ -144,7 +182,8 @@ extension Worker {
     /// Whoever lists a header gets it, but none that frames the message, names the host, or is the gateway's own.
     private static func isForwardable(_ name: String) -> Bool {
         isProxied(name)
-            || ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "accept-encoding"].contains(name.lowercased())
+            || ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "accept-encoding"].contains(
+                name.lowercased())
     }
 
     /// What opens this gateway, or stands for no key at all, is nothing for a provider.
@@ -160,7 +199,9 @@ extension Worker {
         case 2: !name.equalsIgnoringCase("te")
         case 4: !name.equalsIgnoringCase("host")
         case 6: !(name.equalsIgnoringCase("expect") || name.equalsIgnoringCase("cookie"))
-        case 7: !(name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade") || name.equalsIgnoringCase("api-key"))
+        case 7:
+            !(name.equalsIgnoringCase("trailer") || name.equalsIgnoringCase("upgrade")
+                || name.equalsIgnoringCase("api-key"))
         case 9: !name.equalsIgnoringCase("x-api-key")
         case 10: !(name.equalsIgnoringCase("connection") || name.equalsIgnoringCase("keep-alive"))
         case 13: !name.equalsIgnoringCase("authorization")

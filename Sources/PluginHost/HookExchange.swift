@@ -32,6 +32,8 @@ package final class HookExchange: @unchecked Sendable {
     var runningCall: PendingCall?
     /// The call is over: setters answer GH_GONE.
     var isOver = false
+    /// The request that sign() works on.
+    var signing: Signing?
     /// The window of an on_stream call, whose text edits refer to.
     var window: (id: UInt64, text: Bytes, isReadOnly: Bool)?
     /// `released_to` as the host set it for this call.
@@ -100,6 +102,7 @@ package final class HookExchange: @unchecked Sendable {
         seen = []
         views.removeAll(keepingCapacity: true)
         window = nil
+        signing = nil
         presetRelease = 0
         token = 0
         call = nil

@@ -58,6 +58,7 @@ package enum Hook: Sendable {
     case response
     case stream(StreamWindow)
     case error(PluginFailureInfo)
+    case sign(Signing)
 }
 
 /// One per event loop; confined to it.
@@ -167,6 +168,7 @@ enum HookCall {
     }
 
     static func invoke(_ hook: Hook, _ exchange: HookExchange) -> Result {
+        if case .sign(let signing) = hook { return sign(signing, exchange) }
         guard let table = exchange.instance.library.hooks else { return .decided(Decision(verdict: .proceed)) }
         var decision = gh_decision()
         decision.struct_size = structSize(gh_decision.self)
@@ -193,12 +195,13 @@ enum HookCall {
             guard let function = hooks.on_error else { return .decided(Decision(verdict: .proceed)) }
             var copy = describe(failure, exchange)
             verdict = function(instance, exchange.pointer, &copy, &decision)
+        case .sign: break
         }
         return result(verdict, decision, exchange)
     }
 
     /// The table of what a hook may return against what it did (plugin-abi, life of a hook call).
-    private static func result(_ verdict: gh_verdict, _ decision: gh_decision, _ exchange: HookExchange) -> Result {
+    static func result(_ verdict: gh_verdict, _ decision: gh_decision, _ exchange: HookExchange) -> Result {
         let context = exchange.instance.context
         if Int(verdict) == GH_PENDING {
             guard exchange.token != 0 else {
@@ -260,7 +263,10 @@ enum HookCall {
 
     /// Tells the plugin that nobody waits any more, and ends what it fetches for this call.
     static func cancel(_ exchange: HookExchange) {
-        exchange.instance.library.hooks?.pointee.on_cancel?(exchange.instance.pointer, exchange.pointer, exchange.token)
+        // Only instances of checks have that table's functions.
+        if exchange.instance.check != nil {
+            exchange.instance.library.hooks?.pointee.on_cancel?(exchange.instance.pointer, exchange.pointer, exchange.token)
+        }
         exchange.cancelFetches()
     }
 

@@ -162,8 +162,9 @@ package enum ManifestReader {
         var endpoints: [Endpoint: EndpointSupport] = [:]
         let listed = try reader.object("endpoints")
         for member in listed.value.object?.members ?? [] {
-            guard let endpoint = Endpoint(rawValue: member.key) else {
-                throw listed.error(member.key, "unknown endpoint; known are \(Endpoint.allCases.map(\.rawValue).joined(separator: ", "))")
+            guard let endpoint = Endpoint(rawValue: member.key), endpoint.adapted == endpoint else {
+                let known = Endpoint.allCases.filter { $0.adapted == $0 }.map(\.rawValue)
+                throw listed.error(member.key, "unknown endpoint; known are \(known.joined(separator: ", "))")
             }
             guard let support = member.value.string.flatMap(EndpointSupport.init(rawValue:)) else {
                 throw listed.error(member.key, "expected native or translate")

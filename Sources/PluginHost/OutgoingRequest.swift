@@ -38,6 +38,17 @@ package final class OutgoingRequest {
         self.credential = credential
     }
 
+    /// A request that is complete but for its signature.
+    package init(
+        method: String, url: String, headers: [(name: String, value: String)], body: Bytes?, credential: @escaping (String) -> String?
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.credential = credential
+    }
+
     var pointer: OpaquePointer { OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
 
     static func from(_ pointer: OpaquePointer?) -> OutgoingRequest? {
@@ -93,8 +104,6 @@ package final class OutgoingRequest {
         }
         table.out_mode = { out, flags, framing in
             guard let out = from(out), let framing = Framing(rawValue: framing) else { return gh_status(GH_INVALID) }
-            // Only event streams are cut so far.
-            if framing == .jsonLines { return gh_status(GH_UNSUPPORTED) }
             out.isPassthrough = flags & UInt32(GH_OUT_PASSTHROUGH) != 0
             out.framing = framing
             return gh_status(GH_OK)

@@ -149,6 +149,16 @@ package struct AddressPolicy: Sendable {
         guard !ownPorts.contains(port) else { throw Self.ownPort(host, port) }
     }
 
+    // MARK: Behind a proxy
+
+    /// Whether a proxy may look `host` up: then there is no second look. An address has been judged as text; a name must be
+    /// one that the operator listed.
+    package func checkBehindProxy(host: String, port: UInt16) throws(AddressRefusal) {
+        if IPAddress(host) != nil || rules.contains(where: { $0.covers(host: host, port: port) }) { return }
+        throw AddressRefusal(
+            "the host '\(host)' would be looked up by a proxy, so that its address cannot be checked; \(Self.remedy)")
+    }
+
     private static let remedy = "the operator can allow it with network.allow_hosts"
 
     private static func ownPort(_ host: String, _ port: UInt16) -> AddressRefusal {

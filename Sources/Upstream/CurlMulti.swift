@@ -20,6 +20,7 @@ final class CurlMulti {
     private var idleHandles: [EasyHandle] = []
     private(set) var timerDeadline: NIODeadline = .distantFuture
     private var isTimerDue = false
+    private var isStopped = false
 
     static let globalInitialisation: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
@@ -38,7 +39,7 @@ final class CurlMulti {
             { _, descriptor, what, user, _ in
                 guard let user else { return 0 }
                 let multi = Unmanaged<CurlMulti>.fromOpaque(user).takeUnretainedValue()
-                multi.poller.watch(descriptor, what, for: multi)
+                if !multi.isStopped { multi.poller.watch(descriptor, what, for: multi) }
                 return 0
             }, me)
         _ = curl_shim_multi_timer(
@@ -51,12 +52,20 @@ final class CurlMulti {
         poller.add(self)
     }
 
-    deinit {
+    deinit { stop() }
+
+    /// Cancels what runs and closes all connections. Nothing is started afterwards, and the poller is left alone.
+    func stop() {
+        guard !isStopped else { return }
+        for transfer in active.values { transfer.cancel() }
+        isStopped = true
+        timerDeadline = .distantFuture
         idleHandles.removeAll()
         curl_multi_cleanup(handle)
     }
 
     private func setTimer(_ milliseconds: Int) {
+        guard !isStopped else { return }
         isTimerDue = milliseconds == 0
         timerDeadline = milliseconds <= 0 ? .distantFuture : .now() + .milliseconds(Int64(milliseconds))
     }
@@ -79,9 +88,11 @@ final class CurlMulti {
         harvest()
     }
 
-    func closed(_ descriptor: Int32) { poller.forget(descriptor) }
+    func closed(_ descriptor: Int32) {
+        if !isStopped { poller.forget(descriptor) }
+    }
 
-    func takeHandle() -> EasyHandle? { idleHandles.popLast() ?? EasyHandle(self, limits) }
+    func takeHandle() -> EasyHandle? { isStopped ? nil : idleHandles.popLast() ?? EasyHandle(self, limits) }
 
     /// Starts a transfer whose handle is set up. Not from inside a callback of curl's.
     func start(_ transfer: Transfer, _ easy: EasyHandle) -> Bool {
@@ -156,7 +167,6 @@ final class EasyHandle {
         _ = curl_shim_long(handle, CURLOPT_CONNECTTIMEOUT_MS, limits.connectTimeoutMilliseconds)
         let version = limits.allowsHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
         _ = curl_shim_long(handle, CURLOPT_HTTP_VERSION, Int(version))
-        _ = curl_shim_text(handle, CURLOPT_NOPROXY, limits.noProxy)
         if let file = limits.caFile { _ = curl_shim_text(handle, CURLOPT_CAINFO, file) }
         if let directory = limits.caDirectory { _ = curl_shim_text(handle, CURLOPT_CAPATH, directory) }
         _ = curl_shim_long(handle, CURLOPT_NOSIGNAL, 1)
@@ -211,6 +221,18 @@ final class EasyHandle {
                     address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue),
                     address.pointee.protocol)
             }, me)
+    }
+
+    /// Asks the transfer about each connection that curl is about to use, whoever opened it.
+    func checkReuse() {
+        _ = curl_shim_on_ready(
+            handle,
+            { user, address, _, port, _ in
+                guard let user, let address, let port = UInt16(exactly: port) else { return CURL_PREREQFUNC_ABORT }
+                let easy = Unmanaged<EasyHandle>.fromOpaque(user).takeUnretainedValue()
+                let endpoint = IPAddress(String(cString: address)).map { (address: $0, port: port) }
+                return easy.transfer?.mayUse(endpoint) ?? false ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+            }, Unmanaged.passUnretained(self).toOpaque())
     }
 
     func setHeaders(_ list: UnsafeMutablePointer<curl_slist>?) {

@@ -23,6 +23,7 @@ package final class CurlPoller: @unchecked Sendable {
     private let signal: Int32
     private var waiter: Waiter
     private var isArmed = false
+    private var isStopped = false
     private var sockets: [Socket] = []
     private var multis: [CurlMulti] = []
     private var timer: Scheduled<Void>?
@@ -101,9 +102,15 @@ package final class CurlPoller: @unchecked Sendable {
             }
     }
 
-    /// Stops watching; transfers must have been cancelled.
+    /// Cancels all transfers and stops watching, for good.
     package func stop() {
+        guard !isStopped else { return }
+        for multi in multis { multi.stop() }
+        isStopped = true
         timer?.cancel()
+        timer = nil
+        timerDeadline = .distantFuture
+        sockets.removeAll()
         if case .thread(let thread) = waiter { thread.stop() }
         if case .aio(let context) = waiter { _ = linux_aio_destroy(context) }
         channel?.close(promise: nil)
@@ -121,7 +128,7 @@ package final class CurlPoller: @unchecked Sendable {
     }
 
     private func arm() {
-        guard !isArmed else { return }
+        guard !isArmed, !isStopped else { return }
         isArmed = true
         switch waiter {
         case .aio(let context):
@@ -136,6 +143,7 @@ package final class CurlPoller: @unchecked Sendable {
     }
 
     private func turn() {
+        guard !isStopped else { return }
         isArmed = false
         inTurn { serveSockets() }
         arm()
@@ -203,6 +211,7 @@ package final class CurlPoller: @unchecked Sendable {
 
     /// A multi handle's timer changed: see to it that a loop timer fires in time.
     func timersChanged() {
+        guard !isStopped else { return }
         var next = NIODeadline.distantFuture
         for multi in multis { next = min(next, multi.timerDeadline) }
         timerDeadline = next

@@ -12,6 +12,8 @@ package final class Transfer: Timed {
     private let multi: CurlMulti
     private var easy: EasyHandle?
     private let request: UpstreamRequest
+    /// A checked request that goes through the operator's proxy.
+    private let isProxied: Bool
     private let limits: UpstreamLimits
     private let timers: LoopTimers
     private var upload: UploadBody?
@@ -35,9 +37,10 @@ package final class Transfer: Timed {
     /// More than this waiting to be read pauses the upstream.
     private static let highWater = 256 << 10
 
-    init(multi: CurlMulti, request: UpstreamRequest, limits: UpstreamLimits, timers: LoopTimers) {
+    init(multi: CurlMulti, request: UpstreamRequest, isProxied: Bool, limits: UpstreamLimits, timers: LoopTimers) {
         self.multi = multi
         self.request = request
+        self.isProxied = isProxied
         self.limits = limits
         self.timers = timers
     }
@@ -140,10 +143,11 @@ package final class Transfer: Timed {
     // MARK: Start
 
     func start() throws(UpstreamFailure) {
-        guard let easy = multi.takeHandle() else { throw UpstreamFailure(.internalError, "libcurl is out of memory") }
+        guard let easy = multi.takeHandle() else { throw UpstreamFailure(.internalError, "libcurl takes no more requests") }
         self.easy = easy
         easy.transfer = self
         configure(easy.handle)
+        if request.policy != nil { easy.checkReuse() }
         easy.setHeaders(headerList())
         guard multi.start(self, easy) else {
             self.easy = nil
@@ -154,7 +158,8 @@ package final class Transfer: Timed {
 
     private func configure(_ handle: OpaquePointer) {
         _ = curl_shim_text(handle, CURLOPT_URL, request.url)
-        _ = curl_shim_text(handle, CURLOPT_PROXY, request.policy != nil && limits.proxy == nil ? "" : limits.proxy)
+        _ = curl_shim_text(handle, CURLOPT_PROXY, request.policy != nil && !isProxied ? "" : limits.proxy)
+        _ = curl_shim_text(handle, CURLOPT_NOPROXY, isProxied ? "" : limits.noProxy)
         setMethodAndBody(handle)
     }
 
@@ -227,10 +232,18 @@ package final class Transfer: Timed {
     // MARK: curl's callbacks
 
     func mayConnect(to address: UnsafeMutablePointer<curl_sockaddr>) -> Bool {
+        request.policy == nil || withUnsafePointer(to: &address.pointee.addr) { mayUse(IPAddress.endpoint($0)) }
+    }
+
+    /// Also asked about connections that are open: another request, with another policy, may have opened them.
+    func mayUse(_ endpoint: (address: IPAddress, port: UInt16)?) -> Bool {
         // Behind a proxy the address is the proxy's, which the operator chose.
-        guard let policy = request.policy, limits.proxy?.isEmpty ?? true else { return true }
-        let refusal = withUnsafePointer(to: &address.pointee.addr) { policy.refusal(of: $0) }
-        self.refusal = refusal
+        guard let policy = request.policy, !isProxied else { return true }
+        guard let endpoint else {
+            refusal = "the host leads to an address that is neither IPv4 nor IPv6"
+            return false
+        }
+        refusal = policy.refusal(of: endpoint.address, port: endpoint.port)
         return refusal == nil
     }
 

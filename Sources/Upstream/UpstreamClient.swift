@@ -5,7 +5,7 @@ package import Core
 package import NIOCore
 
 #if canImport(Glibc)
-    package import Glibc
+    import Glibc
 #endif
 
 /// How connections are made; the same for all requests.
@@ -23,10 +23,14 @@ package struct UpstreamLimits: Sendable {
     package init() {}
 }
 
-/// Decides about each resolved address of a checked request before a connection is made.
+/// Decides about each address of a checked request: before a connection is made, and before one that is open is used again.
+/// What refuses says why in a sentence for the client; nil allows it.
 package protocol ConnectPolicy: AnyObject {
-    /// Why not, in a sentence for the client; nil allows it.
-    func refusal(of address: UnsafePointer<sockaddr>) -> String?
+    /// In lower case, without brackets.
+    var host: String { get }
+    func refusal(of address: IPAddress, port: UInt16) -> String?
+    /// Whether a proxy may look the host up, whose address is not seen here.
+    func refusalBehindProxy() -> String?
 }
 
 /// One per event loop; confined to it.
@@ -70,7 +74,12 @@ package final class UpstreamClient {
     package func stop() { poller.stop() }
 
     package func send(_ request: UpstreamRequest) throws(UpstreamFailure) -> Transfer {
-        let transfer = Transfer(multi: request.policy == nil ? trusted : checked, request: request, limits: limits, timers: timers)
+        let isProxied = request.policy.map { limits.isProxied(host: $0.host) } ?? false
+        if isProxied, let refusal = request.policy?.refusalBehindProxy() {
+            throw UpstreamFailure(.refusedAddress, refusal)
+        }
+        let multi = request.policy == nil ? trusted : checked
+        let transfer = Transfer(multi: multi, request: request, isProxied: isProxied, limits: limits, timers: timers)
         try transfer.start()
         return transfer
     }

@@ -6,7 +6,7 @@ package import Core
 package enum ErrorShape {
     /// The body of an answer. `endpoint`: nil for paths that are none.
     package static func body(_ error: GatewayError, for endpoint: Endpoint?, requestID: String? = nil) -> Bytes {
-        Bytes((endpoint == .messages ? messagesShape(error, requestID) : ownShape(error)).bytes)
+        Bytes((endpoint?.isAnthropic == true ? messagesShape(error, requestID) : ownShape(error)).bytes)
     }
 
     /// The event that tells of an error in a stream. After it the stream ends.

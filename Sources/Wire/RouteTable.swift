@@ -49,6 +49,7 @@ package enum RouteTable {
         case "/v1/completions": (.completions, "POST")
         case "/v1/embeddings": (.embeddings, "POST")
         case "/v1/messages": (.messages, "POST")
+        case "/v1/messages/count_tokens": (.countTokens, "POST")
         case "/v1/models": (.models, "GET")
         default: nil
         }

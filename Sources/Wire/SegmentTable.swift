@@ -99,7 +99,7 @@ extension SegmentTable {
         case .chatCompletions: .chatRequest
         case .completions: .completionRequest
         case .embeddings: .embeddingRequest
-        case .messages: .messagesRequest
+        case .messages, .countTokens: .messagesRequest
         case .models, .proxy: nil
         }
     }
@@ -109,7 +109,7 @@ extension SegmentTable {
         case .chatCompletions, .completions: .chatAnswer
         case .embeddings: .embeddingAnswer
         case .messages: .messagesAnswer
-        case .models, .proxy: nil
+        case .countTokens, .models, .proxy: nil
         }
     }
 

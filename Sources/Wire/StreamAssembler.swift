@@ -11,13 +11,29 @@ package struct StreamAssembler {
     package private(set) var isComplete = false
     private var hasFailed = false
     private var isStarted = false
+    private let limit: Int
+    /// Bytes of events so far, and at how many the answer is measured next: it grows no faster than they do.
+    private var taken = 0
+    private var measuredAt: Int
+    /// The answer has outgrown the limit and is gone.
+    package private(set) var isTooLarge = false
 
-    package init(endpoint: Endpoint) {
+    /// An answer of more than about `limit` bytes is given up.
+    package init(endpoint: Endpoint, limit: Int = .max) {
         self.endpoint = endpoint
+        self.limit = limit
+        measuredAt = limit
     }
 
     /// Takes the next event. What is not JSON is left out.
     package mutating func take(_ event: SSEEvent) {
+        guard !isTooLarge else { return }
+        taken += event.data.count
+        if taken > measuredAt {
+            isTooLarge = answer.root.size > limit
+            measuredAt = taken + limit
+            if isTooLarge { return answer = AnswerTree() }
+        }
         if event.isDone {
             isComplete = !hasFailed
             return
@@ -38,7 +54,7 @@ package struct StreamAssembler {
 
     /// The answer so far, as JSON; nil when no event of one has come.
     package mutating func finish() -> Bytes? {
-        guard isStarted else { return nil }
+        guard isStarted, !isTooLarge else { return nil }
         for block in answer.list("content") { Self.closeInput(of: block) }
         var output = BytesBuilder(capacity: 1024)
         answer.root.write(into: &output)

@@ -29,7 +29,7 @@ package enum StreamReplay {
                 var replay = MessagesReplay(object)
                 replay.content(content)
                 return replay.finish()
-            case .embeddings, .models, .proxy: return nil
+            case .embeddings, .countTokens, .models, .proxy: return nil
             }
         }
     }

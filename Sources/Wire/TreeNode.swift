@@ -66,6 +66,11 @@ final class TreeNode {
         return made
     }
 
+    /// Bytes of everything in it, roughly.
+    var size: Int {
+        children.reduce(text.count + (input?.count ?? 0)) { $0 + $1.size } + names.reduce(0) { $0 + $1.utf8.count }
+    }
+
     // MARK: Merging
 
     /// Members that name something: the newest counts.

@@ -33,7 +33,9 @@ struct Serve: AsyncParsableCommand {
         let settings = loaded.snapshot.log
         let writer: LogWriter
         do throws(LogWriterError) {
-            writer = try LogWriter(settings.file.map { .file($0) } ?? .standardError, format: LogFormat(rawValue: settings.format.rawValue))
+            writer = try LogWriter(
+                settings.file.map { .file($0) } ?? .standardError, format: LogFormat(rawValue: settings.format.rawValue)
+            )
         } catch {
             Output.error("/log/file: \(error.message)")
             throw ExitCode(2)
@@ -41,7 +43,9 @@ struct Serve: AsyncParsableCommand {
         defer { writer.shutDown() }
         let level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
         let channel = writer.channel()
-        var logger = Logger(label: "gatehouse", factory: { GatehouseLogHandler(label: $0, writer: writer, channel: channel, level: level) })
+        var logger = Logger(
+            label: "gatehouse",
+            factory: { GatehouseLogHandler(label: $0, writer: writer, channel: channel, level: level) })
         logger.logLevel = level
         for warning in loaded.warnings { logger.warning("\(warning.description)") }
         Memory.tune(loops: loaded.snapshot.listen.loops)
@@ -61,7 +65,8 @@ struct Serve: AsyncParsableCommand {
 
     private func announce(_ gateway: Gateway, _ config: ConfigSnapshot, _ logger: Logger) {
         let scheme = config.tls == nil ? "http" : "https"
-        logger.notice("listening", metadata: ["address": "\(scheme)://\(gateway.address)", "version": "\(HostVersion.text)"])
+        logger.notice(
+            "listening", metadata: ["address": "\(scheme)://\(gateway.address)", "version": "\(HostVersion.text)"])
         if config.keys.isEmpty {
             logger.notice("no keys are configured: anybody on this machine may use the gateway, nobody else")
         }
@@ -69,7 +74,8 @@ struct Serve: AsyncParsableCommand {
 
     /// Waits for signals and for changes of the configuration, until it is told to stop.
     private func serve(
-        _ gateway: Gateway, _ loader: ConfigReader, _ signals: SignalPipe, _ logger: Logger, _ writer: LogWriter, _ first: ConfigSnapshot
+        _ gateway: Gateway, _ loader: ConfigReader, _ signals: SignalPipe, _ logger: Logger, _ writer: LogWriter,
+        _ first: ConfigSnapshot
     ) async {
         var current = first
         var watch = FileWatch(current.files)
@@ -77,7 +83,9 @@ struct Serve: AsyncParsableCommand {
             switch await signals.next() {
             case SIGTERM, SIGINT:
                 logger.notice("stopping", metadata: ["grace_ms": "\(current.limits.shutdownGraceMilliseconds)"])
+                let impatience = Task { await hurry(gateway, signals, logger) }
                 await gateway.stop(graceMilliseconds: current.limits.shutdownGraceMilliseconds)
+                impatience.cancel()
                 logger.notice("stopped")
                 return
             case SIGHUP:
@@ -89,8 +97,19 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
+    /// Whoever asks a second time does not want to wait.
+    private func hurry(_ gateway: Gateway, _ signals: SignalPipe, _ logger: Logger) async {
+        while !Task.isCancelled {
+            let signal = await signals.next()
+            guard signal == SIGTERM || signal == SIGINT else { continue }
+            logger.notice("stopping at once")
+            return gateway.hurry()
+        }
+    }
+
     private func reload(
-        _ gateway: Gateway, _ loader: ConfigReader, _ logger: Logger, _ current: inout ConfigSnapshot, _ watch: inout FileWatch, isForced: Bool
+        _ gateway: Gateway, _ loader: ConfigReader, _ logger: Logger, _ current: inout ConfigSnapshot,
+        _ watch: inout FileWatch, isForced: Bool
     ) async {
         do {
             let loaded = try loader.load()
@@ -101,9 +120,11 @@ struct Serve: AsyncParsableCommand {
             current = loaded.snapshot
             logger.notice("configuration reloaded")
         } catch let error as ConfigFailure {
-            logger.error("the new configuration is not valid; the old one stays", metadata: ["errors": "\(error.description)"])
+            logger.error(
+                "the new configuration is not valid; the old one stays", metadata: ["errors": "\(error.description)"])
         } catch let error as Gateway.StartError {
-            logger.error("the new configuration cannot be used; the old one stays", metadata: ["errors": "\(error.message)"])
+            logger.error(
+                "the new configuration cannot be used; the old one stays", metadata: ["errors": "\(error.message)"])
         } catch {
             logger.error("the new configuration cannot be used; the old one stays", metadata: ["errors": "\(error)"])
         }

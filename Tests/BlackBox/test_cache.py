@@ -149,6 +149,34 @@ def test_another_credential_is_another_entry(gateway, upstream, prompt):
     assert status(cached(gateway, config=target(base, cache=SIMPLE, api_key="sk-2"), prompt=prompt)) == "MISS"
 
 
+@pytest.mark.parametrize("name", ["openai-organization", "openai-project", "openai-beta"])
+def test_another_header_for_the_provider_is_another_entry(gateway, upstream, prompt, name):
+    base = upstream.script(u.says("x"))
+    config = target(base, cache=SIMPLE)
+    values = [{name: "one"}, {name: "two"}, {}, {name: "one"}]
+    answers = [cached(gateway, headers, config, prompt=prompt) for headers in values]
+    assert [status(answer) for answer in answers] == ["MISS", "MISS", "MISS", "HIT"]
+
+
+def test_another_beta_is_another_entry(gateway, upstream, prompt):
+    body = {"model": "claude-m", "max_tokens": 9, "messages": [{"role": "user", "content": prompt}]}
+    headers = KEY | config_header({"provider": "@claude", "cache": SIMPLE})
+    betas = ["context-1m", "other", None, "context-1m"]
+    answers = [ask(gateway, "POST", "/v1/messages", body, headers | ({"anthropic-beta": beta} if beta else {})) for beta in betas]
+    assert [status(answer) for answer in answers] == ["MISS", "MISS", "MISS", "HIT"]
+
+
+def test_another_secret_is_another_entry(upstream, prompt):
+    def provider(project):
+        return {"provider": "openai", "api_key": "sk", "base_url": upstream.base, "openai_project": {"env": project}}
+
+    config = {"providers": {"one": provider("ONE"), "two": provider("TWO")}, "cache": {}}
+    with Gateway(config, env={"ONE": "p1", "TWO": "p2"}) as gateway:
+        for name, wanted in [("one", "MISS"), ("two", "MISS"), ("one", "HIT"), ("two", "HIT")]:
+            answer = chat(gateway, config_header({"provider": f"@{name}", "cache": SIMPLE}), messages=[{"role": "user", "content": prompt}])
+            assert status(answer) == wanted
+
+
 def test_another_endpoint_is_another_entry(gateway, upstream, prompt):
     headers = KEY | config_header({"provider": "@up", "cache": SIMPLE})
     body = {"model": "m", "prompt": prompt, "input": prompt, "messages": HELLO}
@@ -235,6 +263,14 @@ def test_a_broken_stream_is_not_stored(gateway, upstream, prompt):
         cached(gateway, config=config, prompt=prompt, stream=True)
     answer = cached(gateway, config=config, prompt=prompt, stream=True)
     assert status(answer) == "MISS" and said(answer.events) == "fine"
+
+
+def test_a_stream_with_an_error_in_it_is_not_stored(gateway, upstream, prompt):
+    frames = u.chat_frames("half")
+    base = upstream.script(u.streams(frames[:2] + [u.frame(u.openai_error("broke"))] + frames[2:]), u.says("fine"))
+    config = target(base, cache=SIMPLE)
+    assert status(cached(gateway, None, config, prompt=prompt, stream=True)) == "MISS"
+    assert status(cached(gateway, None, config, prompt=prompt)) == "MISS"
 
 
 def test_max_age_is_seconds(gateway, upstream, prompt):

@@ -7,7 +7,7 @@ import pytest
 
 import upstream as u
 from client import HELLO, ask, chat, config_header, target
-from gateway import Gateway
+from gateway import Gateway, command, plugin_directory
 
 
 @pytest.fixture(scope="module")
@@ -531,10 +531,76 @@ def test_mandatory_guards_come_first(strict_house, upstream):
 
 
 def test_what_nobody_can_read_is_refused(strict_house, upstream):
-    for path in ("/v1/responses", "/v1/files", "/v1/messages/count_tokens", "/v1/audio/speech"):
+    for path in ("/v1/responses", "/v1/files", "/v1/audio/speech"):
         answer = ask(strict_house, "POST", path, {"input": "forbidden"})
         assert answer.status == 446 and answer.error["code"] == "endpoint_not_scannable"
     assert not upstream.requests
+
+
+def test_the_operator_may_let_unread_paths_pass(upstream):
+    config = {
+        "providers": {"up": {"provider": "openai", "api_key": "sk", "base_url": upstream.base}},
+        "defaults": {
+            "provider": "up", "input_guardrails": [{"deny": True} | none_of("forbidden")],
+            "allow_unscannable": ["/v1/files", "/v1/audio/*"]}}
+    with Gateway(config) as gateway:
+        for path in ("/v1/files", "/v1/proxy/files", "/v1/files?purpose=x", "/v1/audio/speech", "/v1/audio/a/b", "/v1/x/../audio/y"):
+            assert ask(gateway, "POST", path, {"input": "forbidden"}).status == 200, path
+        passed = len(upstream.requests)
+        for path in ("/v1/files/f", "/v1/audio", "/v1/audiox", "/v1/responses", "/v1/audio/../responses", "/v1/Files"):
+            assert ask(gateway, "POST", path, {"input": "forbidden"}).status in (404, 446), path
+        assert chat(gateway, messages=[{"role": "user", "content": "forbidden"}]).status == 446
+        assert len(upstream.requests) == passed
+
+
+@pytest.mark.parametrize("path", ["/v1", "*", "/*", "files", "/v1/*/x", "/metrics"])
+def test_a_bad_unscannable_path_is_refused(path, tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"defaults": {"allow_unscannable": [path]}, "plugins": {"directories": [plugin_directory()], "state_directory": str(tmp_path)}}))
+    result = command("check", str(file))
+    assert result.returncode != 0 and "/defaults/allow_unscannable/0" in result.stdout + result.stderr
+
+
+ambiguous = pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"m","messages":[{"role":"user","content":"fine","content":"forbidden"}]}',
+        b'{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"fine","t\\u0065xt":"forbidden"}]}]}',
+    ])
+
+
+@ambiguous
+@pytest.mark.parametrize("side", ["input_guardrails", "output_guardrails", "input_mutators"])
+def test_what_can_be_read_in_two_ways_is_refused_where_a_guard_is(gateway, upstream, body, side):
+    # Nothing denies: an open guard must not be walked around either.
+    guard = {"addPrefix": {"prefix": "x"}} if side == "input_mutators" else none_of("x")
+    answer = ask(gateway, "POST", "/v1/chat/completions", body, config_header(target(upstream.base, **{side: [guard]})))
+    assert answer.status == 400 and answer.error["type"] == "invalid_request_error", answer
+    assert not upstream.requests
+
+
+@ambiguous
+def test_what_can_be_read_in_two_ways_goes_on_where_no_guard_is(gateway, upstream, body):
+    assert ask(gateway, "POST", "/v1/chat/completions", body, config_header(target(upstream.base))).status == 200
+    assert upstream.only.body == body
+
+
+@ambiguous
+def test_what_can_be_read_in_two_ways_is_refused_by_open_mandatory_guards(upstream, body):
+    guards = {"input_guardrails": [none_of("x")], "on_failure": "open"}
+    with Gateway({"defaults": guards}) as gateway:
+        answer = ask(gateway, "POST", "/v1/chat/completions", body, config_header(target(upstream.base)))
+        assert answer.status == 400 and not upstream.requests
+
+
+@pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1/messages/count_tokens?beta=true", "/v1/proxy/messages/count_tokens"])
+def test_mandatory_guards_judge_what_is_counted(strict_house, upstream, path):
+    body = {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "forbidden"}]}]}
+    answer = ask(strict_house, "POST", path, body, {"x-portkey-provider": "@claude"})
+    assert answer.status == 446 and answer.json["type"] == "error" and not upstream.requests
+    body["messages"][0]["content"] = "fine"
+    answer = ask(strict_house, "POST", path, body, {"x-portkey-provider": "@claude"})
+    assert answer.status == 200 and upstream.only.json == body
 
 
 def test_mandatory_guards_judge_messages(strict_house, upstream):

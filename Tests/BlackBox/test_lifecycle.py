@@ -91,6 +91,35 @@ def test_what_outlasts_the_grace_is_cut(upstream):
             assert gateway.process.wait(10) == 0
 
 
+def test_many_streams_are_cut_without_a_grace(upstream):
+    base = upstream.script(u.streams(u.chat_frames("never"), gates={1: upstream.gate()}))
+    body = json.dumps({"model": "m", "messages": HELLO, "stream": True}).encode()
+    with Gateway(mock(limits={"shutdown_grace_ms": 0})) as gateway:
+        connections = [Connection(gateway) for _ in range(20)]
+        for connection in connections:
+            connection.send_request("POST", "/v1/chat/completions", config_header(target(base)) | {"Content-Type": "application/json"}, body)
+            connection.read_head()
+        gateway.signal(signal.SIGTERM)
+        assert gateway.process.wait(10) == 0
+        for connection in connections:
+            connection.close()
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_the_grace(upstream, second):
+    base = upstream.script(u.streams(u.chat_frames("never"), gates={1: upstream.gate()}))
+    with Gateway(mock(limits={"shutdown_grace_ms": 60_000})) as gateway:
+        with Connection(gateway) as connection:
+            body = json.dumps({"model": "m", "messages": HELLO, "stream": True}).encode()
+            connection.send_request("POST", "/v1/chat/completions", config_header(target(base)) | {"Content-Type": "application/json"}, body)
+            connection.read_head()
+            gateway.signal(signal.SIGTERM)
+            gateway.wait_for_line(lambda line: line.get("message") == "stopping")
+            gateway.signal(second)
+            assert gateway.process.wait(10) == 0
+            gateway.wait_for_line(lambda line: line.get("message") == "stopping at once")
+
+
 def test_readiness_ends_with_the_drain(upstream):
     """Seen on a connection that is open already: new ones are refused."""
     gate = upstream.gate()

@@ -160,6 +160,21 @@ def test_count_tokens_is_relayed(gateway, upstream):
     assert request.target.endswith("/v1/messages/count_tokens") and request.header("x-api-key") == "sk-ant"
 
 
+def test_a_count_has_no_parameters_but_its_model(gateway, upstream):
+    base = upstream.script(u.answer({"input_tokens": 7}))
+    config = anthropic(base, override_params={"model": "other", "max_tokens": 5}, default_params={"temperature": 1})
+    assert ask(gateway, "POST", "/v1/messages/count_tokens?beta=true", {"model": "c", "messages": HELLO}, config_header(config)).status == 200
+    request, = upstream.at(base)
+    assert request.target.endswith("/v1/messages/count_tokens?beta=true")
+    assert request.json == {"model": "other", "messages": HELLO}
+
+
+def test_a_failed_count_has_anthropics_shape(gateway, upstream):
+    base = upstream.script(u.answer(u.anthropic_error("no such model", "not_found_error"), status=404))
+    shape(ask(gateway, "POST", "/v1/messages/count_tokens", {"model": "c", "messages": HELLO}, config_header(anthropic(base))), 404, "not_found_error")
+    shape(ask(gateway, "POST", "/v1/messages/count_tokens", b"{", config_header(anthropic(base))), 400, "invalid_request_error")
+
+
 def test_the_mock_speaks_messages(gateway):
     answer = ask(gateway, "POST", "/v1/messages", BODY | {"model": "echo"}, {"x-portkey-provider": "@mock"})
     assert answer.status == 200 and answer.json["content"][0]["text"] == "Say hello."

@@ -54,6 +54,17 @@ def test_backoff_is_a_second_first(gateway, upstream):
     assert second.time - first.time >= 0.9
 
 
+def test_an_exchange_has_only_so_many_attempts(upstream):
+    base = upstream.script(u.fails(429, AT_ONCE))
+    config = {"strategy": {"mode": "fallback"}, "targets": [retrying(base, 4) for _ in range(5)]}
+    with Gateway({"limits": {"attempts": 7}}) as gateway:
+        answer = chat(gateway, config_header(config))
+        assert (answer.status, len(upstream.at(base))) == (429, 7)
+        assert answer.portkey["last-used-option-index"] == "config.targets[1]"
+        assert chat(gateway, config_header({"strategy": {"mode": "fallback"}, "targets": [target(upstream.base)] * 101})).error["code"] == "too_many_targets"
+        assert chat(gateway, config_header({"strategy": {"mode": "fallback"}, "targets": [target(upstream.base)] * 100})).status == 200
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 408, 418, 422, 501])
 def test_other_failures_are_not_retried(gateway, upstream, status):
     base = upstream.script(u.fails(status))

@@ -215,3 +215,33 @@ def test_many_at_once_are_all_refused(gateway, upstream):
     for thread in threads:
         thread.join()
     assert answers == [400] * 16 and not upstream.requests
+
+
+# MARK: Behind a proxy, which looks names up by itself
+
+@pytest.fixture(scope="module")
+def proxied(upstream):
+    network = {
+        "proxy": f"http://127.0.0.1:{upstream.port}", "no_proxy": "127.0.0.0/8,.direct.example",
+        "allow_hosts": [f"127.0.0.1:{upstream.port}", "*.partner.example"], "connect_timeout_ms": 2000}
+    with Gateway({"keys": [{"name": "k", "key": KEY["x-portkey-api-key"]}], "network": network}) as gateway:
+        yield gateway
+
+
+def test_a_proxy_looks_up_no_host_of_a_clients(proxied, upstream):
+    text = refused(chat(proxied, KEY | named("http://rebound.example.net/v1")))
+    assert "proxy" in text and "network.allow_hosts" in text
+    assert not upstream.requests
+
+
+@pytest.mark.parametrize("host", ["http://api.partner.example/v1", "http://93.184.216.34/v1"])
+def test_a_proxy_is_asked_for_what_is_known_to_be_open(proxied, upstream, host):
+    assert chat(proxied, KEY | named(host), model="status-418").status == 418
+    assert upstream.only.target == f"{host}/chat/completions"
+
+
+def test_what_needs_no_proxy_is_asked_directly_and_judged(proxied, upstream):
+    assert chat(proxied, KEY | named(upstream.base)).status == 200
+    assert upstream.only.target == "/v1/chat/completions"
+    refused(chat(proxied, KEY | named(f"http://127.0.0.1:{upstream.port + 1}/v1")))
+    assert chat(proxied, KEY | named("http://x.direct.example/v1")).status == 502

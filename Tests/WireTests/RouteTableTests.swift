@@ -28,7 +28,7 @@ import Testing
         ("POST", "/v1/images/generations", .proxy),
         ("GET", "/v1/models/gpt-4o", .proxy),
         ("DELETE", "/v1/models/ft:x", .proxy),
-        ("POST", "/v1/messages/count_tokens", .proxy),
+        ("POST", "/v1/messages/count_tokens?beta=true", .endpoint(.countTokens)),
         ("GET", "/v1/chat/completions/chatcmpl-1", .proxy),
         ("PUT", "/v1/x", .proxy),
         ("PATCH", "/v1/x", .proxy),
@@ -83,13 +83,14 @@ import Testing
     @Test func endpointsKnowTheirNames() {
         #expect(
             Endpoint.allCases.map(\.rawValue) == [
-                "chat_completions", "completions", "embeddings", "messages", "models", "proxy",
+                "chat_completions", "completions", "embeddings", "messages", "count_tokens", "models", "proxy",
             ])
         #expect(
-            Endpoint.allCases.filter(\.hasSegmentTable) == [.chatCompletions, .completions, .embeddings, .messages])
+            Endpoint.allCases.filter(\.hasSegmentTable) 
+                == [.chatCompletions, .completions, .embeddings, .messages, .countTokens])
         #expect(
             Endpoint.allCases.map(\.portkeyFunction) == [
-                "chatComplete", "complete", "embed", "messages", "models", "proxy",
+                "chatComplete", "complete", "embed", "messages", "messagesCountTokens", "models", "proxy",
             ])
     }
 }

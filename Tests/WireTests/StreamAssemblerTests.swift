@@ -155,6 +155,16 @@ import Testing
         #expect(!messages.isComplete)
     }
 
+    @Test func givesUpWhatOutgrowsTheLimit() {
+        let piece = #"{"id":"c","choices":[{"index":0,"delta":{"content":"0123456789"}}]}"#
+        var small = StreamAssembler(endpoint: .chatCompletions, limit: 400)
+        var large = StreamAssembler(endpoint: .chatCompletions, limit: 400)
+        for _ in 0..<20 { small.take(SSEEvent(data: Bytes(piece))) }
+        for _ in 0..<200 { large.take(SSEEvent(data: Bytes(piece))) }
+        #expect(!small.isTooLarge && small.finish() != nil)
+        #expect(large.isTooLarge && large.finish() == nil)
+    }
+
     @Test func hasNothingOfNothing() {
         for endpoint in [Endpoint.chatCompletions, .completions, .messages] {
             #expect(assemble(endpoint, []).body == nil)

@@ -2,8 +2,10 @@
  *
  * One instance per target. Its config_json is {"description": …, "target": …}: the provider's description file (or the
  * entry of the manifest) and the target's own options. The client's format is OpenAI's, unless the manifest says that
- * the endpoint is "native". build() and map_*() may run again for every attempt and must not depend on earlier runs.
- * The host cuts frames, decodes content encodings and enforces limits: the adapter sees whole events.
+ * the endpoint is "native". A request's headers set only the options that the description declares: by name in its
+ * "options", or as a place in base_url, paths, query and headers ("{region}"). build() and map_*() may run again for
+ * every attempt and must not depend on earlier runs. The host cuts frames, decodes content encodings and enforces
+ * limits: the adapter sees whole events.
  */
 #ifndef GATEHOUSE_PROVIDER_H
 #define GATEHOUSE_PROVIDER_H
@@ -11,7 +13,7 @@
 #include "abi.h"
 #include "hooks.h"
 
-/* How the host cuts a streamed answer. AUTO: by its content type. */
+/* How the host cuts a streamed answer. AUTO: by its content type. JSON_LINES: each line is an event, without a name. */
 typedef int32_t gh_framing;
 enum { GH_FRAMING_AUTO = 0, GH_FRAMING_SSE = 1, GH_FRAMING_JSON_LINES = 2 };
 
