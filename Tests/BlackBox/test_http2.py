@@ -229,10 +229,6 @@ def test_a_connection_that_breaks(gateway, secure):
 
 # MARK: Leaving
 
-LATE_RESET = pytest.mark.xfail(strict=True, reason="bugs2.md, 8")
-
-
-@LATE_RESET
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/files/x/content"])
 @pytest.mark.parametrize("has_begun", [False, True])
 def test_a_client_that_leaves(gateway, secure, path, has_begun):
@@ -249,7 +245,6 @@ def test_a_client_that_leaves(gateway, secure, path, has_begun):
     warm(gateway, secure)
 
 
-@LATE_RESET
 def test_a_timeout(gateway, secure):
     base = secure.script(hangs)
     answer = chat(gateway, config_header(target(base, request_timeout=200)))
