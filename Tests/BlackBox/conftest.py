@@ -2,7 +2,7 @@
 
     GATEHOUSE_STAGE=<tree> pytest Tests/BlackBox
 
-Each file makes its own gateway (a module fixture named `gateway`) and runs alone.
+Each file makes its own gateway (a module fixture named `gateway`) and runs alone; `-n 2 --dist loadfile` runs two files at a time.
 """
 
 from __future__ import annotations
