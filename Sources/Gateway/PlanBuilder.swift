@@ -282,6 +282,7 @@ struct PlanBuilder {
             movesRequests: customHost != nil || options.keys.contains(where: Self.isAddress), source)
         let signer = try signer(options["auth"], of: config, isClients: isClients)
         options["auth"] = nil
+        if isClients { try refuseControlCharacters(options, config) }
         let isStrict = config.strictOpenAICompliance ?? true
         options["strict_open_ai_compliance"] = .bool(isStrict)
         var overrides = config.overrideParams
@@ -329,6 +330,17 @@ struct PlanBuilder {
             throw blocked(
                 "inline_forward_headers_blocked", "forward headers are not taken from requests here", "forward_headers")
         }
+    }
+
+    /// JSON can hold what no header can. Documents (a service account's JSON) may have lines.
+    private func refuseControlCharacters(_ options: JSONObject, _ config: TargetConfig) throws(GatewayError) {
+        func isBroken(_ text: String) -> Bool { text.utf8.contains { $0 < 0x20 || $0 == 0x7F } }
+        var broken = options.members.first { !$0.key.hasSuffix("_json") && isBroken($0.value.string ?? "") }?.key
+        if let key = config.apiKey, isBroken(key.reveal()) { broken = "api_key" }
+        guard let broken else { return }
+        throw GatewayError(
+            .invalidConfig, status: 400, "Invalid config passed: \(broken) holds a control character, which no header can",
+            param: broken)
     }
 
     /// Options that are whole addresses.

@@ -118,7 +118,12 @@ extension Worker {
         if !headers.contains(where: { $0.name.equalsIgnoringCase("user-agent") }) {
             headers.append(("user-agent", "gatehouse/" + HostVersion.text))
         }
-        if exchange.isStream { headers.append(("accept-encoding", "identity")) }
+        // What is relayed piece by piece is not to be decompressed piece by piece.
+        if exchange.isStream || exchange.endpoint == .proxy,
+            !headers.contains(where: { $0.name.equalsIgnoringCase("accept-encoding") })
+        {
+            headers.append(("accept-encoding", "identity"))
+        }
         let hasBody = !body.isEmpty || out.body != nil
         if hasBody, !headers.contains(where: { $0.name.equalsIgnoringCase("content-type") }) {
             headers.append(("content-type", exchange.headers.contentType ?? "application/json"))

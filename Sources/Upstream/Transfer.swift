@@ -26,6 +26,7 @@ package final class Transfer: Timed {
     private var isPaused = false
     private var isUploadPaused = false
     private var isDone = false
+    private var hasRestarted = false
     private var failure: UpstreamFailure?
     private var refusal: String?
     private var waiter: UnsafeContinuation<Void, Never>?
@@ -160,6 +161,7 @@ package final class Transfer: Timed {
         _ = curl_shim_text(handle, CURLOPT_URL, request.url)
         _ = curl_shim_text(handle, CURLOPT_PROXY, request.policy != nil && !isProxied ? "" : limits.proxy)
         _ = curl_shim_text(handle, CURLOPT_NOPROXY, isProxied ? "" : limits.noProxy)
+        _ = curl_shim_long(handle, CURLOPT_FRESH_CONNECT, hasRestarted ? 1 : 0)
         setMethodAndBody(handle)
     }
 
@@ -301,7 +303,8 @@ package final class Transfer: Timed {
 
     /// Takes a piece of the body; what it returns tells curl to go on, to wait, or to stop.
     func received(body piece: UnsafeRawBufferPointer) -> Int {
-        if pending.count > Self.highWater {
+        // A whole answer has its limit. It is never paused: in mid-block curl would decompress on, into memory of its own.
+        if request.answerLimit == 0, pending.count > Self.highWater {
             isPaused = true
             return curl_shim_pause
         }
@@ -345,10 +348,31 @@ package final class Transfer: Timed {
     }
 
     func finished(_ result: CURLcode) {
+        if result == CURLE_HTTP2, restarts() { return }
         if failure == nil, result != CURLE_OK { failure = explain(result) }
         if failure == nil, !isHeadComplete { failure = UpstreamFailure(.invalidAnswer, "the upstream sent no valid answer") }
         detach(isFinished: true)
         wake()
+    }
+
+    /// An HTTP/2 server may end a connection just when a request is on its way to it. libcurl sends such a request again where
+    /// the connection is HTTP/1; here this is done for it, once, when nothing has been answered.
+    private func restarts() -> Bool {
+        guard failure == nil, !hasRestarted, head.status == 0, upload == nil, let old = easy else { return false }
+        var connects = 0
+        _ = curl_shim_get_long(old.handle, CURLINFO_NUM_CONNECTS, &connects)
+        guard connects == 0 else { return false }
+        hasRestarted = true
+        easy = nil
+        multi.remove(old, isFinished: true)
+        do throws(UpstreamFailure) {
+            try start()
+        } catch {
+            failure = error
+            detach(isFinished: true)
+            wake()
+        }
+        return true
     }
 
     private var errorText: String { easy?.errorText ?? "" }

@@ -187,7 +187,6 @@ def test_a_line_end_in_a_config_makes_no_header(gateway, upstream, provider, mem
         assert not upstream.requests
 
 
-@pytest.mark.xfail(strict=True, reason="bugs2.md, 3")
 @pytest.mark.parametrize("provider, member", MEMBERS)
 def test_a_line_end_in_a_config_is_its_senders_fault(gateway, upstream, provider, member):
     assert ask_with(gateway, upstream, provider, member, CONFIG_VALUES[0]).status == 400
