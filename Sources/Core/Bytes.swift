@@ -58,6 +58,14 @@ package struct Bytes: @unchecked Sendable {
         self.init(storage: storage, offset: 0, count: buffer.count)
     }
 
+    /// Memory for `capacity` bytes that `fill` writes to; it gives how many.
+    package init(capacity: Int, fill: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
+        let storage = ByteStorage.make(capacity: capacity)
+        let room = storage.base.bindMemory(to: UInt8.self, capacity: capacity)
+        let count = fill(UnsafeMutableBufferPointer(start: room, count: capacity))
+        self.init(storage: storage, offset: 0, count: count)
+    }
+
     package init(_ array: [UInt8]) {
         self = array.withUnsafeBytes { Bytes(copying: $0) }
     }

@@ -31,13 +31,19 @@ package enum JSONString {
     package static func decode(_ raw: UnsafeRawBufferPointer, into output: UnsafeMutableBufferPointer<UInt8>) -> Int {
         var read = 0
         var write = 0
+        guard let text = raw.baseAddress, let room = output.baseAddress else { return 0 }
         while read < raw.count {
-            let byte = raw[read]
-            guard byte == UInt8(ascii: "\\"), read + 1 < raw.count else {
-                output[write] = byte
-                write += 1
-                read += 1
-                continue
+            // All up to the next backslash at once.
+            let left = raw.count - read
+            let backslash = memchr(text + read, 0x5C, left)
+            let run = backslash.map { UnsafeRawPointer($0) - (text + read) } ?? left
+            memcpy(room + write, text + read, run)
+            read += run
+            write += run
+            guard read + 1 < raw.count else {
+                // A backslash at the end of what is no JSON.
+                if read < raw.count { output[write] = raw[read] }
+                return write + raw.count - read
             }
             let escape = raw[read + 1]
             guard escape == UInt8(ascii: "u") else {

@@ -44,83 +44,95 @@ struct GuardResults {
 
     /// `{"before_request_hooks":[…],"after_request_hooks":[…]}`
     func json(_ part: Part = .both) -> [UInt8] {
-        var output: [UInt8] = []
-        output.reserveCapacity(1024)
-        output.append(UInt8(ascii: "{"))
+        var output = BytesBuilder(capacity: 2048)
+        output.append("{")
         if part != .after { Self.write("before_request_hooks", before, into: &output) }
-        if part == .both { output.append(UInt8(ascii: ",")) }
+        if part == .both { output.append(",") }
         if part != .before { Self.write("after_request_hooks", after, into: &output) }
-        output.append(UInt8(ascii: "}"))
-        return output
+        output.append("}")
+        return output.finish().array
     }
 
-    private static func write(_ name: String, _ results: [StageResult], into output: inout [UInt8]) {
-        output += JSONString.quoted(name) + Array(":[".utf8)
+    private static func write(_ name: String, _ results: [StageResult], into output: inout BytesBuilder) {
+        write(name, into: &output)
+        output.append(":[")
         for (index, result) in results.enumerated() {
-            if index > 0 { output.append(UInt8(ascii: ",")) }
+            if index > 0 { output.append(",") }
             write(result, into: &output)
         }
-        output.append(UInt8(ascii: "]"))
+        output.append("]")
     }
 
-    private static func write(_ result: StageResult, into output: inout [UInt8]) {
-        output += "{\"verdict\":".utf8
+    private static func write(_ result: StageResult, into output: inout BytesBuilder) {
+        output.append("{\"verdict\":")
         write(result.passed, into: &output)
-        output += ",\"id\":".utf8
+        output.append(",\"id\":")
         write(result.stage.id, into: &output)
-        output += ",\"transformed\":".utf8
+        output.append(",\"transformed\":")
         write(result.transformed, into: &output)
-        output += ",\"feedback\":".utf8
-        feedback(result).write(into: &output)
-        output += ",\"execution_time\":\(result.duration / 1_000_000),\"async\":".utf8
+        output.append(",\"feedback\":")
+        if let feedback = feedback(result) { output.append(Bytes(feedback.bytes)) } else { output.append("null") }
+        output.append(",\"execution_time\":")
+        output.append(String(result.duration / 1_000_000))
+        output.append(",\"async\":")
         write(result.stage.isAsync, into: &output)
         if let kind = result.stage.kind {
-            output += ",\"type\":".utf8
+            output.append(",\"type\":")
             write(kind, into: &output)
         }
         let createdAt = WallClock.timestamp(result.startedAt)
-        output += ",\"created_at\":\"\(createdAt)\",\"deny\":".utf8
+        output.append(",\"created_at\":\"")
+        output.append(createdAt)
+        output.append("\",\"deny\":")
         write(result.isDenied, into: &output)
-        output += ",\"checks\":[".utf8
+        output.append(",\"checks\":[")
         for (index, check) in result.checks.enumerated() {
-            if index > 0 { output.append(UInt8(ascii: ",")) }
+            if index > 0 { output.append(",") }
             write(check, createdAt, into: &output)
         }
-        output += "]}".utf8
+        output.append("]}")
     }
 
-    private static func write(_ check: CheckResult, _ stageCreatedAt: String, into output: inout [UInt8]) {
-        output += "{\"data\":".utf8
+    private static func write(_ check: CheckResult, _ stageCreatedAt: String, into output: inout BytesBuilder) {
+        output.append("{\"data\":")
         if let data = check.data {
-            withExtendedLifetime(data) { output.append(contentsOf: data.buffer) }
+            output.append(data)
         } else {
-            output += "null".utf8
+            output.append("null")
         }
-        output += ",\"verdict\":".utf8
+        output.append(",\"verdict\":")
         write(check.passed, into: &output)
-        output += ",\"id\":".utf8
+        output.append(",\"id\":")
         write(check.id, into: &output)
-        output += ",\"execution_time\":\(check.duration / 1_000_000),\"transformed\":".utf8
+        output.append(",\"execution_time\":")
+        output.append(String(check.duration / 1_000_000))
+        output.append(",\"transformed\":")
         write(check.transformed, into: &output)
-        output += ",\"created_at\":\"\(stageCreatedAt)\",\"log\":null,\"fail_on_error\":".utf8
+        output.append(",\"created_at\":\"")
+        output.append(stageCreatedAt)
+        output.append("\",\"log\":null,\"fail_on_error\":")
         write(check.failsOnError, into: &output)
-        if check.failure != nil { output += ",\"error\":{\"name\":\"Check error\",\"message\":\"Error executing check\"}".utf8 }
-        output.append(UInt8(ascii: "}"))
+        if check.failure != nil { output.append(",\"error\":{\"name\":\"Check error\",\"message\":\"Error executing check\"}") }
+        output.append("}")
     }
 
-    private static func write(_ value: Bool, into output: inout [UInt8]) {
-        if value { output += "true".utf8 } else { output += "false".utf8 }
+    private static func write(_ value: Bool, into output: inout BytesBuilder) {
+        if value { output.append("true") } else { output.append("false") }
     }
 
-    private static func write(_ text: String, into output: inout [UInt8]) {
-        var text = text
-        output.append(UInt8(ascii: "\""))
-        text.withUTF8 { JSONString.escape(UnsafeRawBufferPointer($0), into: &output) }
-        output.append(UInt8(ascii: "\""))
+    private static func write(_ text: String, into output: inout BytesBuilder) {
+        // Names of checks, nearly always.
+        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) else {
+            return output.append(Bytes(JSONString.quoted(text)))
+        }
+        output.append("\"")
+        output.append(text)
+        output.append("\"")
     }
 
-    private static func feedback(_ result: StageResult) -> JSONValue {
-        guard var feedback = (result.passed ? result.stage.feedbackOnSuccess : result.stage.feedbackOnFail)?.object else { return .null }
+    private static func feedback(_ result: StageResult) -> JSONValue? {
+        guard var feedback = (result.passed ? result.stage.feedbackOnSuccess : result.stage.feedbackOnFail)?.object
+        else { return nil }
         func ids(_ include: (CheckResult) -> Bool) -> JSONValue { .string(result.checks.filter(include).map(\.id).joined(separator: ",")) }
         var metadata = feedback["metadata"]?.object ?? JSONObject()
         metadata["successfulChecks"] = ids { $0.passed && $0.failure == nil }

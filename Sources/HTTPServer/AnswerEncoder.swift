@@ -94,9 +94,9 @@ struct AnswerEncoder {
     }
 
     /// The memory of what has been sent serves the next answer.
-    mutating func recycle(_ sent: consuming ByteBuffer) {
+    mutating func recycle(_ sent: inout ByteBuffer) {
         guard sent.capacity <= Self.keptCapacity, output.capacity == 0 else { return }
-        output = sent
+        swap(&output, &sent)
         output.clear()
     }
 }

@@ -374,10 +374,10 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     /// What was written goes out.
     func flush() {
         guard let context, !encoder.isEmpty else { return }
-        let bytes = encoder.take()
+        var bytes = encoder.take()
         // This may come back here with more to write.
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-        encoder.recycle(bytes)
+        encoder.recycle(&bytes)
     }
 
     func endAnswer() {

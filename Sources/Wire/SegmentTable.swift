@@ -28,12 +28,13 @@ package enum SegmentTable {
     package static func text(of segment: Segment, in body: Bytes) -> Bytes {
         let raw = body[segment.textRange]
         guard segment.isEscaped else { return raw }
-        return withExtendedLifetime(raw) {
-            var text = JSONString.decode(raw.buffer)
-            if segment.depth > 1, text.contains(UInt8(ascii: "\\")) {
-                text = text.withUnsafeBytes { JSONString.decode($0) }
-            }
-            return Bytes(text)
+        let text = decoded(raw)
+        return segment.depth > 1 && withExtendedLifetime(text, { text.buffer.contains(0x5C) }) ? decoded(text) : text
+    }
+
+    private static func decoded(_ raw: Bytes) -> Bytes {
+        withExtendedLifetime(raw) {
+            Bytes(capacity: raw.count) { JSONString.decode(raw.buffer, into: $0) }
         }
     }
 }
