@@ -26,7 +26,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 func plugin(_ name: String) -> Target {
     let extra = name == "OpenAI" ? ["providers", "description.schema.json"] : []
     return .target(
-        name: name, dependencies: ["PluginSDK"], path: "Plugins/\(name)", exclude: ["plugin.json", "README.md"] + extra,
+        name: name, dependencies: ["PluginSDK"], path: "Plugins/\(name)",
+        exclude: ["plugin.json", "README.md"] + extra,
         sources: ["Sources"], swiftSettings: strict,
         linkerSettings: [
             .unsafeFlags([
@@ -96,7 +97,8 @@ let package = Package(
         module(
             "Gateway",
             [
-                "Core", "Wire", "Patterns", "JSONSchema", "Digests", "CLinux", "Config", "Routing", "HTTPServer", "Upstream", "PluginHost", "Cache",
+                "Core", "Wire", "Patterns", "JSONSchema", "Digests", "CLinux", "Config", "Routing", "HTTPServer",
+                "Upstream", "PluginHost", "Cache",
                 "Telemetry", .product(name: "Logging", package: "swift-log"),
             ] + nio),
 

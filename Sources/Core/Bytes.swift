@@ -54,7 +54,9 @@ package struct Bytes: @unchecked Sendable {
 
     package init(copying buffer: UnsafeRawBufferPointer) {
         let storage = ByteStorage.make(capacity: buffer.count)
-        if let base = buffer.baseAddress, buffer.count > 0 { storage.base.copyMemory(from: base, byteCount: buffer.count) }
+        if let base = buffer.baseAddress, buffer.count > 0 {
+            storage.base.copyMemory(from: base, byteCount: buffer.count)
+        }
         self.init(storage: storage, offset: 0, count: buffer.count)
     }
 

@@ -13,7 +13,10 @@ package struct Splices: Sendable {
     }
 
     package func overlaps(_ range: Range<Int>) -> Bool {
-        list.contains { $0.range.overlaps(range) || ($0.range.isEmpty && range.contains($0.range.lowerBound) && $0.range.lowerBound != range.lowerBound) }
+        list.contains {
+            $0.range.overlaps(range)
+                || ($0.range.isEmpty && range.contains($0.range.lowerBound) && $0.range.lowerBound != range.lowerBound)
+        }
     }
 
     package func apply(to text: Bytes) -> Bytes {
@@ -72,13 +75,17 @@ package enum JSONEditor {
 
     /// Puts a raw JSON value at a pointer: replaces what is there, or adds a member to an existing object. In arrays "-"
     /// appends; an index replaces, or with `.insert` inserts before. nil when the parent does not exist.
-    package static func put(_ value: [UInt8], at pointer: JSONPointer, in text: Bytes, _ placement: Placement = .replace) -> Bytes? {
+    package static func put(
+        _ value: [UInt8], at pointer: JSONPointer, in text: Bytes, _ placement: Placement = .replace
+    ) -> Bytes? {
         guard let last = pointer.tokens.last else { return Bytes(value) }
         return withExtendedLifetime(text) { () -> Bytes? in
             let buffer = text.buffer
             var splices = Splices()
             if let range = pointer.find(in: buffer) {
-                let parentIsArray = JSONPointer(pointer.tokens.dropLast()).find(in: buffer).map { buffer[$0.lowerBound] } == UInt8(ascii: "[")
+                let parentIsArray =
+                    JSONPointer(pointer.tokens.dropLast()).find(in: buffer).map { buffer[$0.lowerBound] }
+                    == UInt8(ascii: "[")
                 if placement == .insert, parentIsArray {
                     splices.replace(range.lowerBound..<range.lowerBound, with: value + [UInt8(ascii: ",")])
                 } else {
@@ -118,7 +125,9 @@ package enum JSONEditor {
     }
 
     /// The range to cut so that a member or element, and one comma beside it, are gone.
-    private static func memberRange(of token: String, in buffer: UnsafeRawBufferPointer, parent: Range<Int>) throws(JSONError) -> Range<Int>? {
+    private static func memberRange(of token: String, in buffer: UnsafeRawBufferPointer, parent: Range<Int>)
+        throws(JSONError) -> Range<Int>?
+    {
         var reader = JSONReader(buffer, at: parent.lowerBound)
         var index = 0
         var previousEnd = 0

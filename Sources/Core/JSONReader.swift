@@ -36,7 +36,8 @@ package struct JSONReader {
     /// `text` must outlive the reader.
     package init(_ text: UnsafeRawBufferPointer, at: Int = 0) {
         // An empty buffer has no address; with `end` 0 none is ever read.
-        base = (text.baseAddress ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped).assumingMemoryBound(to: UInt8.self)
+        base = (text.baseAddress ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped).assumingMemoryBound(
+            to: UInt8.self)
         end = text.count
         self.at = at
     }

@@ -123,7 +123,9 @@ extension JSONValue {
         self = try JSONValue(parsing: Bytes(text))
     }
 
-    private static func read(_ reader: inout JSONReader, _ text: UnsafeRawBufferPointer, depth: Int) throws(JSONError) -> JSONValue {
+    private static func read(_ reader: inout JSONReader, _ text: UnsafeRawBufferPointer, depth: Int) throws(JSONError)
+        -> JSONValue
+    {
         reader.skipSpace()
         let isContainer = reader.current == UInt8(ascii: "{") || reader.current == UInt8(ascii: "[")
         guard depth < JSONReader.maximumDepth || !isContainer else {

@@ -133,7 +133,10 @@ package final class LoopTimers {
 
     /// The same for a deadline that may be earlier than the one queued. Moves the entry only when its slot would come too late.
     package func reschedule(_ entry: any Timed) {
-        guard !entry.wheelPlace.isQueued || wheel.time(of: entry.wheelPlace) > entry.deadline.nanoseconds + TimerWheel.tick else { return }
+        guard
+            !entry.wheelPlace.isQueued
+                || wheel.time(of: entry.wheelPlace) > entry.deadline.nanoseconds + TimerWheel.tick
+        else { return }
         wheel.reschedule(entry, now: now())
         armIfNeeded()
     }

@@ -64,7 +64,8 @@ final class AnswerSource {
 
     func body(limit: Int, by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes {
         switch origin {
-        case .transfer(let transfer): return try await transfer.body(limit: limit, by: deadline, timeoutMessage: timeoutMessage)
+        case .transfer(let transfer):
+            return try await transfer.body(limit: limit, by: deadline, timeoutMessage: timeoutMessage)
         case .canned:
             var whole = BytesBuilder()
             while let piece = try await next(by: deadline, timeoutMessage: timeoutMessage) { whole.append(piece) }

@@ -397,7 +397,8 @@ extension Worker {
             case .proceed: continue
             case .retry(let wanted):
                 do throws(GatewayError) { try keepRequest(of: hookExchange, exchange) } catch {
-                    logger.warning("\(error.message)", metadata: ["check": "\(use.id)", "trace_id": "\(exchange.traceID)"])
+                    logger.warning(
+                        "\(error.message)", metadata: ["check": "\(use.id)", "trace_id": "\(exchange.traceID)"])
                     continue
                 }
                 outcome.verdict = .retry(target: wanted)

@@ -72,7 +72,10 @@ final class Exchange {
     private(set) var isClientGone = false
     private var onGone: (() -> Void)?
 
-    init(client: ServerExchange, snapshot: GatewaySnapshot, headers: RequestHeaders, recognised: Result<Recognised, GatewayError>, path: CanonicalPath?) {
+    init(
+        client: ServerExchange, snapshot: GatewaySnapshot, headers: RequestHeaders,
+        recognised: Result<Recognised, GatewayError>, path: CanonicalPath?
+    ) {
         self.client = client
         self.snapshot = snapshot
         self.headers = headers

@@ -112,7 +112,9 @@ struct GuardResults {
         output.append(stageCreatedAt)
         output.append("\",\"log\":null,\"fail_on_error\":")
         write(check.failsOnError, into: &output)
-        if check.failure != nil { output.append(",\"error\":{\"name\":\"Check error\",\"message\":\"Error executing check\"}") }
+        if check.failure != nil {
+            output.append(",\"error\":{\"name\":\"Check error\",\"message\":\"Error executing check\"}")
+        }
         output.append("}")
     }
 
@@ -133,7 +135,9 @@ struct GuardResults {
     private static func feedback(_ result: StageResult) -> JSONValue? {
         guard var feedback = (result.passed ? result.stage.feedbackOnSuccess : result.stage.feedbackOnFail)?.object
         else { return nil }
-        func ids(_ include: (CheckResult) -> Bool) -> JSONValue { .string(result.checks.filter(include).map(\.id).joined(separator: ",")) }
+        func ids(_ include: (CheckResult) -> Bool) -> JSONValue {
+            .string(result.checks.filter(include).map(\.id).joined(separator: ","))
+        }
         var metadata = feedback["metadata"]?.object ?? JSONObject()
         metadata["successfulChecks"] = ids { $0.passed && $0.failure == nil }
         metadata["failedChecks"] = ids { !$0.passed }

@@ -41,11 +41,12 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
 
     private func takeRemote() {
-        jobs.append(contentsOf: remote.withLock { queue in
-            let taken = queue
-            queue = []
-            return taken
-        })
+        jobs.append(
+            contentsOf: remote.withLock { queue in
+                let taken = queue
+                queue = []
+                return taken
+            })
         run()
     }
 
@@ -65,7 +66,8 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         while !jobs.isEmpty {
             var index = 0
             while index < jobs.count {
-                jobs[index].runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+                jobs[index].runSynchronously(
+                    isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
                 index += 1
             }
             jobs.removeAll(keepingCapacity: true)

@@ -21,12 +21,18 @@ extension Worker {
             // What is asked for, and by how many, is not everybody's business.
             try authenticate(exchange)
             exchange.record.endpoint = "metrics"
-            write(Answer(status: 200, contentType: MetricsExposition.contentType, body: services.metrics.exposition()), exchange)
+            write(
+                Answer(status: 200, contentType: MetricsExposition.contentType, body: services.metrics.exposition()),
+                exchange)
         case .reserved(let name):
             throw GatewayError(
-                .notSupported, status: 501, "\(name) is part of the control plane, which this version of the gateway does not have yet", code: "not_implemented")
+                .notSupported, status: 501,
+                "\(name) is part of the control plane, which this version of the gateway does not have yet",
+                code: "not_implemented")
         case .realtime:
-            throw GatewayError(.notSupported, status: 426, "the realtime API needs a WebSocket, which this version of the gateway does not relay")
+            throw GatewayError(
+                .notSupported, status: 426,
+                "the realtime API needs a WebSocket, which this version of the gateway does not relay")
         case .methodNotAllowed(let allow):
             throw GatewayError(.methodNotAllowed, status: 405, "this path takes \(allow)", param: allow)
         case .notFound: throw notFound()
@@ -46,7 +52,8 @@ extension Worker {
         let isReady = !services.isDraining
         let status = health == .live || isReady ? 200 : 503
         let word = status == 200 ? "ok" : "draining"
-        let body = "{\"status\":\"\(word)\",\"version\":\"\(HostVersion.text)\",\"plugins\":\(exchange.snapshot.plugins.libraries.count),\"generation\":\(exchange.snapshot.generation)}"
+        let body =
+            "{\"status\":\"\(word)\",\"version\":\"\(HostVersion.text)\",\"plugins\":\(exchange.snapshot.plugins.libraries.count),\"generation\":\(exchange.snapshot.generation)}"
         write(Answer(status: status, contentType: "application/json", body: Bytes(body)), exchange)
     }
 
@@ -67,12 +74,15 @@ extension Worker {
             }
             for model in list {
                 models.append([
-                    "id": .string("@\(provider.name)/\(model)"), "object": "model", "created": 0, "owned_by": .string(provider.provider),
+                    "id": .string("@\(provider.name)/\(model)"), "object": "model", "created": 0,
+                    "owned_by": .string(provider.provider),
                 ])
             }
         }
         // Providers without a list are asked themselves, when the request would go to one.
-        if models.isEmpty, hasOpenEnd, config.defaults.config != nil || config.defaults.provider != nil || exchange.key?.config != nil {
+        if models.isEmpty, hasOpenEnd,
+            config.defaults.config != nil || config.defaults.provider != nil || exchange.key?.config != nil
+        {
             return false
         }
         let body = JSONValue.object(JSONObject([("object", "list"), ("data", .array(models))])).bytes

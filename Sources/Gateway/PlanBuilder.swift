@@ -339,7 +339,8 @@ struct PlanBuilder {
         if let key = config.apiKey, isBroken(key.reveal()) { broken = "api_key" }
         guard let broken else { return }
         throw GatewayError(
-            .invalidConfig, status: 400, "Invalid config passed: \(broken) holds a control character, which no header can",
+            .invalidConfig, status: 400,
+            "Invalid config passed: \(broken) holds a control character, which no header can",
             param: broken)
     }
 

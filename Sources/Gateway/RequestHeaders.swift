@@ -46,7 +46,13 @@ final class RequestHeaders {
             case 12: if equal(name, "content-type") { contentType = value }
             case 13: if equal(name, "authorization") { authorization = value }
             case 14:
-                if equal(name, "x-goog-api-key") { googleKeyHeader = value } else if equal(name, "sec-fetch-site") { fetchSite = value } else { readPortkey(name, value) }
+                if equal(name, "x-goog-api-key") {
+                    googleKeyHeader = value
+                } else if equal(name, "sec-fetch-site") {
+                    fetchSite = value
+                } else {
+                    readPortkey(name, value)
+                }
             case 16: if equal(name, "content-encoding") { contentEncoding = value } else { readPortkey(name, value) }
             case 11...: readPortkey(name, value)
             default: break
@@ -76,7 +82,8 @@ final class RequestHeaders {
         case "strict-open-ai-compliance": strict = value
         case "default-input-guardrails": defaultInputGuardrails = value
         case "default-output-guardrails": defaultOutputGuardrails = value
-        case "package-version", "runtime", "runtime-version", "span-id", "span-name", "parent-span-id", "sensitive-headers", "mode",
+        case "package-version", "runtime", "runtime-version", "span-id", "span-name", "parent-span-id",
+            "sensitive-headers", "mode",
             "retry-count", "audio-file-duration", "fetch-integrated-models":
             break
         default: options.append((key.replacing("-", with: "_"), value))

@@ -39,7 +39,10 @@ actor Worker {
     private var waiting: [Exchange] = []
 
     /// On the loop. Exchanges begin when the server hands them over.
-    init(loop: any EventLoop, executor: LoopExecutor, services: GatewayServices, snapshot: GatewaySnapshot, parts: sending WorkerParts) {
+    init(
+        loop: any EventLoop, executor: LoopExecutor, services: GatewayServices, snapshot: GatewaySnapshot,
+        parts: sending WorkerParts
+    ) {
         self.loop = loop
         self.executor = executor
         self.services = services
@@ -49,7 +52,8 @@ actor Worker {
         upstream = parts.upstream
         telemetry = parts.telemetry
         let name = services.logger
-        runner = HookRunner(pool: services.blockingPool, timers: parts.timers) { [stalls = parts.telemetry] instance, nanoseconds in
+        runner = HookRunner(pool: services.blockingPool, timers: parts.timers) {
+            [stalls = parts.telemetry] instance, nanoseconds in
             stalls.loopStalled()
             name.warning(
                 "a hook stalled its event loop",

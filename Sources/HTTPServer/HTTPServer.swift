@@ -56,7 +56,8 @@ package final class LoopServer: @unchecked Sendable {
     private let limits: ServerLimits
 
     package init(
-        loop: any EventLoop, handler: any ExchangeHandler, timers: LoopTimers, limits: ServerLimits, connections: ConnectionCount
+        loop: any EventLoop, handler: any ExchangeHandler, timers: LoopTimers, limits: ServerLimits,
+        connections: ConnectionCount
     ) {
         self.loop = loop
         self.handler = handler
@@ -103,8 +104,12 @@ package struct HTTPServer: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 65536))
-            .childChannelOption(.writeBufferWaterMark, value: ChannelOptions.Types.WriteBufferWaterMark(low: 64 << 10, high: 256 << 10))
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 65536)
+            )
+            .childChannelOption(
+                .writeBufferWaterMark, value: ChannelOptions.Types.WriteBufferWaterMark(low: 64 << 10, high: 256 << 10)
+            )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let server = byLoop[ObjectIdentifier(channel.eventLoop)] else { throw ChannelError.eof }

@@ -160,7 +160,8 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     private func refuseHeadSize() {
         refuse(
             GatewayError(
-                .payloadTooLarge, status: 431, "the request's line and headers are larger than \(limits.headerBytes) bytes"))
+                .payloadTooLarge, status: 431,
+                "the request's line and headers are larger than \(limits.headerBytes) bytes"))
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -176,9 +177,11 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         switch error {
         case HTTPParserError.headerOverflow:
             failure = GatewayError(
-                .payloadTooLarge, status: 431, "the request's line and headers are larger than \(limits.headerBytes) bytes")
+                .payloadTooLarge, status: 431,
+                "the request's line and headers are larger than \(limits.headerBytes) bytes")
         case let error as HTTPParserError:
-            failure = GatewayError(.invalidRequest, status: 400, "the request is not valid HTTP/1.1: \(error.plainDescription)")
+            failure = GatewayError(
+                .invalidRequest, status: 400, "the request is not valid HTTP/1.1: \(error.plainDescription)")
         default:
             // A socket or TLS error: there is nobody to tell.
             context.close(promise: nil)
@@ -218,7 +221,8 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         isHTTP10 = head.version.minor == 0
         isHeadRequest = head.method == .HEAD
         let request = ServerRequestHead(
-            method: head.method.rawValue, target: head.uri, headers: head.headers.map { (name: $0.name, value: trimmed($0.value)) })
+            method: head.method.rawValue, target: head.uri,
+            headers: head.headers.map { (name: $0.name, value: trimmed($0.value)) })
         let asksToClose = request.value("connection")?.lowercased() == "close"
         keepsAlive = head.isKeepAlive && !asksToClose && !isDraining && !upgrades
         if let refusal = refusal(of: request, version: head.version) {
@@ -243,10 +247,12 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         setDeadline(milliseconds: limits.bodyTimeoutMilliseconds)
         if let expectation = request.value("expect") {
             guard expectation.lowercased() == "100-continue" else {
-                return refuse(GatewayError(.invalidRequest, status: 417, "Expect: only 100-continue is known"), target: head.uri)
+                return refuse(
+                    GatewayError(.invalidRequest, status: 417, "Expect: only 100-continue is known"), target: head.uri)
             }
             // Nobody waits for a body that is not read.
-            if case .ignored = mode {} else {
+            if case .ignored = mode {
+            } else {
                 encoder.proceed()
                 flush()
             }
@@ -275,7 +281,9 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
     }
 
     private func refusal(of head: ServerRequestHead, version: HTTPVersion) -> GatewayError? {
-        if version.major != 1 { return GatewayError(.invalidRequest, status: 505, "only HTTP/1.1 and HTTP/1.0 are spoken here") }
+        if version.major != 1 {
+            return GatewayError(.invalidRequest, status: 505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        }
         var size = head.method.utf8.count + head.target.utf8.count
         var hosts = 0
         var hasLength = false
@@ -291,21 +299,30 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         }
         if size > limits.headerBytes {
             return GatewayError(
-                .payloadTooLarge, status: 431, "the request's line and headers are larger than \(limits.headerBytes) bytes")
+                .payloadTooLarge, status: 431,
+                "the request's line and headers are larger than \(limits.headerBytes) bytes")
         }
         if head.headers.count > limits.headerCount {
-            return GatewayError(.payloadTooLarge, status: 431, "the request has more than \(limits.headerCount) headers")
+            return GatewayError(
+                .payloadTooLarge, status: 431, "the request has more than \(limits.headerCount) headers")
         }
         if hosts > 1 { return GatewayError(.invalidRequest, status: 400, "the request has more than one Host header") }
         // RFC 9112, 3.2.
-        if hosts == 0, version.minor > 0 { return GatewayError(.invalidRequest, status: 400, "the request has no Host header") }
+        if hosts == 0, version.minor > 0 {
+            return GatewayError(.invalidRequest, status: 400, "the request has no Host header")
+        }
         // RFC 9112, 6.1: whoever stands before or behind must not read another length than we do.
         if let coding = codings.first {
             guard codings.count == 1, coding.lowercased() == "chunked" else {
                 return GatewayError(.invalidRequest, status: 400, "Transfer-Encoding: only 'chunked', once, is known")
             }
-            if hasLength { return GatewayError(.invalidRequest, status: 400, "the request has a Transfer-Encoding and a Content-Length") }
-            if version.minor == 0 { return GatewayError(.invalidRequest, status: 400, "HTTP/1.0 has no Transfer-Encoding") }
+            if hasLength {
+                return GatewayError(
+                    .invalidRequest, status: 400, "the request has a Transfer-Encoding and a Content-Length")
+            }
+            if version.minor == 0 {
+                return GatewayError(.invalidRequest, status: 400, "HTTP/1.0 has no Transfer-Encoding")
+            }
         }
         return nil
     }
@@ -540,7 +557,8 @@ extension HTTPParserError {
         switch self {
         case .invalidVersion: "bad version"
         case .invalidMethod: "bad method"
-        case .invalidURL, .invalidHost, .invalidPort, .invalidPath, .invalidQueryString, .invalidFragment: "bad request target"
+        case .invalidURL, .invalidHost, .invalidPort, .invalidPath, .invalidQueryString, .invalidFragment:
+            "bad request target"
         case .invalidHeaderToken: "bad character in a header"
         case .invalidContentLength, .unexpectedContentLength: "bad Content-Length"
         case .invalidChunkSize: "bad chunk size"

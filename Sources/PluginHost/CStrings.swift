@@ -14,7 +14,8 @@ extension gh_str {
     /// A view of a literal.
     init(_ literal: StaticString) {
         self.init(
-            ptr: UnsafeRawPointer(literal.utf8Start).assumingMemoryBound(to: CChar.self), len: literal.utf8CodeUnitCount)
+            ptr: UnsafeRawPointer(literal.utf8Start).assumingMemoryBound(to: CChar.self), len: literal.utf8CodeUnitCount
+        )
     }
 
     var isAbsent: Bool { ptr == nil }

@@ -55,10 +55,14 @@ package struct ELFImage: Sendable {
 
     package init(_ bytes: Bytes) throws(ELFError) {
         self.bytes = bytes
-        guard bytes.count >= 4, bytes[0] == 0x7F, bytes[1] == UInt8(ascii: "E"), bytes[2] == UInt8(ascii: "L"), bytes[3] == UInt8(ascii: "F") else {
+        guard bytes.count >= 4, bytes[0] == 0x7F, bytes[1] == UInt8(ascii: "E"), bytes[2] == UInt8(ascii: "L"),
+            bytes[3] == UInt8(ascii: "F")
+        else {
             throw ELFError("is not an ELF file")
         }
-        guard bytes.count >= 64 else { throw ELFError("is a truncated ELF file: it ends at byte \(bytes.count), within its header") }
+        guard bytes.count >= 64 else {
+            throw ELFError("is a truncated ELF file: it ends at byte \(bytes.count), within its header")
+        }
         guard bytes[4] == 2, bytes[5] == 1 else { throw ELFError("is not a 64-bit little-endian ELF file") }
         machine = Self.load(bytes, 18)
         let type: UInt16 = Self.load(bytes, 16)
@@ -66,7 +70,9 @@ package struct ELFImage: Sendable {
         let programs: UInt64 = Self.load(bytes, 32)
         let count: UInt16 = Self.load(bytes, 56)
         let entrySize: UInt16 = Self.load(bytes, 54)
-        guard entrySize >= 56 || count == 0, programs <= UInt64(bytes.count), UInt64(count) * UInt64(entrySize) <= UInt64(bytes.count) - programs else {
+        guard entrySize >= 56 || count == 0, programs <= UInt64(bytes.count),
+            UInt64(count) * UInt64(entrySize) <= UInt64(bytes.count) - programs
+        else {
             throw ELFError("is a truncated ELF file: its program headers lie beyond its end")
         }
         for index in 0..<Int(count) {
@@ -74,12 +80,14 @@ package struct ELFImage: Sendable {
             let offset: UInt64 = Self.load(bytes, at + 8)
             let size: UInt64 = Self.load(bytes, at + 32)
             guard size <= UInt64(bytes.count), offset <= UInt64(bytes.count) - size else {
-                throw ELFError("is a truncated ELF file: it ends at byte \(bytes.count), a segment at byte \(offset &+ size)")
+                throw ELFError(
+                    "is a truncated ELF file: it ends at byte \(bytes.count), a segment at byte \(offset &+ size)")
             }
             let type: UInt32 = Self.load(bytes, at)
             let flags: UInt32 = Self.load(bytes, at + 4)
             if type == Self.stackSegment, flags & 1 != 0 { hasExecutableStack = true }
-            segments.append(Segment(type: type, offset: Int(offset), address: Self.load(bytes, at + 16), size: Int(size)))
+            segments.append(
+                Segment(type: type, offset: Int(offset), address: Self.load(bytes, at + 16), size: Int(size)))
         }
     }
 
@@ -88,7 +96,9 @@ package struct ELFImage: Sendable {
     // MARK: The dynamic section
 
     package func dynamicSection() throws(ELFError) -> Dynamic {
-        guard let section = segments.first(where: { $0.type == 2 }), section.size >= 16 else { throw ELFError("has no dynamic section") }
+        guard let section = segments.first(where: { $0.type == 2 }), section.size >= 16 else {
+            throw ELFError("has no dynamic section")
+        }
         var dynamic = Dynamic()
         var names: [(tag: Int64, offset: UInt64)] = []
         for at in stride(from: section.offset, to: section.offset + section.size - 15, by: 16) {
@@ -155,7 +165,8 @@ package struct ELFImage: Sendable {
     }
 
     private func offset(of address: UInt64) throws(ELFError) -> Int {
-        for segment in segments where segment.type == 1 && address >= segment.address && address - segment.address < UInt64(segment.size) {
+        for segment in segments
+        where segment.type == 1 && address >= segment.address && address - segment.address < UInt64(segment.size) {
             return segment.offset + Int(address - segment.address)
         }
         throw ELFError("has a dynamic section that points outside of it")

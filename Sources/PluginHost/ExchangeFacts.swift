@@ -18,7 +18,8 @@ package final class ExchangeIdentity: Sendable {
     package let requestHeaders: [(name: String, value: String)]
 
     package init(
-        endpoint: Endpoint, method: String, path: String, traceID: String, workspace: String?, principal: String?, isStream: Bool,
+        endpoint: Endpoint, method: String, path: String, traceID: String, workspace: String?, principal: String?,
+        isStream: Bool,
         metadata: [(key: String, value: String)], requestHeaders: [(name: String, value: String)]
     ) {
         self.endpoint = endpoint
@@ -35,7 +36,8 @@ package final class ExchangeIdentity: Sendable {
     /// Headers that carry credentials: invisible to plugins.
     static let secretHeaders: Set<String> = [
         "authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key", "x-portkey-api-key",
-        "x-portkey-config", "x-portkey-aws-secret-access-key", "x-portkey-aws-session-token", "x-portkey-azure-ad-token",
+        "x-portkey-config", "x-portkey-aws-secret-access-key", "x-portkey-aws-session-token",
+        "x-portkey-azure-ad-token",
         "x-portkey-azure-entra-client-secret", "x-portkey-vertex-service-account-json", "x-portkey-oracle-private-key",
     ]
 }
@@ -65,7 +67,8 @@ package final class BodyView: Sendable {
     package var segments: [PresentedSegment] {
         found.withLock { found in
             if let found { return found }
-            let segments = isRequest ? (try? SegmentTable.request(endpoint, body)) ?? [] : SegmentTable.response(endpoint, body)
+            let segments =
+                isRequest ? (try? SegmentTable.request(endpoint, body)) ?? [] : SegmentTable.response(endpoint, body)
             let presented = segments.map { PresentedSegment($0, in: body) }
             found = presented
             return presented

@@ -34,7 +34,8 @@ enum MetricsService {
         table.struct_size = structSize(gh_metrics.self)
         table.counter = { host, name, help in
             guard let context = definer(host) else { return 0 }
-            return context.services.metrics.defineCounter(plugin: context.pluginID, name: name.string ?? "", help: help.string ?? "")
+            return context.services.metrics.defineCounter(
+                plugin: context.pluginID, name: name.string ?? "", help: help.string ?? "")
         }
         table.histogram = { host, name, help, bounds, count in
             guard let context = definer(host), count <= 64 else { return 0 }

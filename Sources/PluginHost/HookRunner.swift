@@ -265,7 +265,8 @@ enum HookCall {
     static func cancel(_ exchange: HookExchange) {
         // Only instances of checks have that table's functions.
         if exchange.instance.check != nil {
-            exchange.instance.library.hooks?.pointee.on_cancel?(exchange.instance.pointer, exchange.pointer, exchange.token)
+            exchange.instance.library.hooks?.pointee.on_cancel?(
+                exchange.instance.pointer, exchange.pointer, exchange.token)
         }
         exchange.cancelFetches()
     }

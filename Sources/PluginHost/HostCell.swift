@@ -80,7 +80,8 @@ struct HostCell: @unchecked Sendable {
         memory = .allocate(byteCount: tableSize + MemoryLayout<UnsafeRawPointer>.size, alignment: 16)
         let table = memory.bindMemory(to: gh_host.self, capacity: 1)
         table.initialize(to: HostTable.template)
-        memory.storeBytes(of: Unmanaged.passRetained(context).toOpaque(), toByteOffset: tableSize, as: UnsafeMutableRawPointer.self)
+        memory.storeBytes(
+            of: Unmanaged.passRetained(context).toOpaque(), toByteOffset: tableSize, as: UnsafeMutableRawPointer.self)
         pointer = UnsafePointer(table)
     }
 

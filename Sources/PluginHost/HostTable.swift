@@ -57,7 +57,9 @@ enum HostTable {
             return exchange.view(found?.value)
         }
         host.header = { exchange, side, name, index in
-            guard let exchange = HookExchange.from(exchange), let name = name.string?.lowercased() else { return .absent }
+            guard let exchange = HookExchange.from(exchange), let name = name.string?.lowercased() else {
+                return .absent
+            }
             if ExchangeIdentity.secretHeaders.contains(name) || index < 0 { return .absent }
             let headers =
                 Int(side) == GH_SIDE_REQUEST ? exchange.facts.identity.requestHeaders : exchange.facts.responseHeaders
@@ -65,7 +67,9 @@ enum HostTable {
             return exchange.view(matching.dropFirst(index).first?.value)
         }
         host.body = { exchange, side in
-            guard let exchange = HookExchange.from(exchange), let (_, view) = exchange.side(side) else { return .absent }
+            guard let exchange = HookExchange.from(exchange), let (_, view) = exchange.side(side) else {
+                return .absent
+            }
             return gh_str(viewing: view.body)
         }
         host.json = { exchange, side, pointer in
@@ -90,7 +94,9 @@ enum HostTable {
         host.set_json = { exchange, side, pointer, value, insert in
             HookExchange.from(exchange)?.stagePut(side, pointer, value, inserts: insert != 0) ?? gh_status(GH_INVALID)
         }
-        host.set_body = { exchange, side, body in HookExchange.from(exchange)?.stageBody(side, body) ?? gh_status(GH_INVALID) }
+        host.set_body = { exchange, side, body in
+            HookExchange.from(exchange)?.stageBody(side, body) ?? gh_status(GH_INVALID)
+        }
         host.set_header = { exchange, side, name, value in
             HookExchange.from(exchange)?.stageHeader(side, name, value) ?? gh_status(GH_INVALID)
         }
@@ -122,9 +128,13 @@ enum HostTable {
             if let decision {
                 // An older plugin's struct is shorter: what it lacks stays zero. A newer one's is longer: what is unknown
                 // here must be zero, or it would go unheard.
-                guard !hasUnknownTail(decision, size: decision.pointee.struct_size) else { return gh_status(GH_UNSUPPORTED) }
+                guard !hasUnknownTail(decision, size: decision.pointee.struct_size) else {
+                    return gh_status(GH_UNSUPPORTED)
+                }
                 let size = min(Int(decision.pointee.struct_size), MemoryLayout<gh_decision>.size)
-                withUnsafeMutableBytes(of: &copy) { $0.copyMemory(from: UnsafeRawBufferPointer(start: decision, count: size)) }
+                withUnsafeMutableBytes(of: &copy) {
+                    $0.copyMemory(from: UnsafeRawBufferPointer(start: decision, count: size))
+                }
             }
             guard case .call(let call) = HostTable.taken(token) else {
                 copy.body.discard()
@@ -163,7 +173,10 @@ extension ExchangeFacts {
         case GH_INFO_WORKSPACE: identity.workspace
         case GH_INFO_PRINCIPAL: identity.principal
         case GH_INFO_METADATA: JSONValue.object(JSONObject(identity.metadata.map { ($0.key, .string($0.value)) })).text
-        case GH_INFO_USAGE: usage.map { "{\"prompt_tokens\":\($0.prompt),\"completion_tokens\":\($0.completion),\"total_tokens\":\($0.total)}" }
+        case GH_INFO_USAGE:
+            usage.map {
+                "{\"prompt_tokens\":\($0.prompt),\"completion_tokens\":\($0.completion),\"total_tokens\":\($0.total)}"
+            }
         case GH_INFO_FINISH_REASON: finishReason
         case GH_INFO_METHOD: identity.method
         case GH_INFO_PATH: identity.path

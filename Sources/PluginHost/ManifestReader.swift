@@ -28,25 +28,36 @@ package enum ManifestReader {
         let abi = try top.object("abi")
         let libraries = try top.object("library")
         let id = try top.text("id")
-        guard isID(id) else { throw top.error("id", "expected lower-case letters, digits, '-', '_' and '.', found \"\(id)\"") }
+        guard isID(id) else {
+            throw top.error("id", "expected lower-case letters, digits, '-', '_' and '.', found \"\(id)\"")
+        }
         guard let library = libraries.value[platform]?.string else {
             throw top.error("library", "there is no library for \(platform)")
         }
         guard !library.contains("/"), !library.hasPrefix(".") else {
-            throw ManifestError(pointer: "/library/\(platform)", message: "expected a file name beside plugin.json, found \"\(library)\"")
+            throw ManifestError(
+                pointer: "/library/\(platform)",
+                message: "expected a file name beside plugin.json, found \"\(library)\"")
         }
-        try unknown(top, [
-            "manifest", "id", "name", "version", "license", "library", "abi", "interfaces", "runtime", "needs", "wants", "links", "grants",
-            "isolation", "status", "security_posture", "checks", "providers", "descriptions", "defaults", "description", "homepage", "$schema",
-        ])
+        try unknown(
+            top,
+            [
+                "manifest", "id", "name", "version", "license", "library", "abi", "interfaces", "runtime", "needs",
+                "wants", "links", "grants",
+                "isolation", "status", "security_posture", "checks", "providers", "descriptions", "defaults",
+                "description", "homepage", "$schema",
+            ])
         try unknown(abi, ["major", "min_minor"])
         if let grants = try top.optionalObject("grants") { try unknown(grants, ["egress", "secrets", "headers"]) }
         return PluginManifest(
-            id: id, name: try top.optionalText("name") ?? id, version: try top.text("version"), license: try top.optionalText("license"),
+            id: id, name: try top.optionalText("name") ?? id, version: try top.text("version"),
+            license: try top.optionalText("license"),
             library: library, abiMajor: try abi.int("major"), minimumMinor: try abi.optionalInt("min_minor") ?? 0,
-            runtime: try top.optionalText("runtime") ?? "c", needs: try extensions(top, "needs"), wants: try top.texts("wants"),
+            runtime: try top.optionalText("runtime") ?? "c", needs: try extensions(top, "needs"),
+            wants: try top.texts("wants"),
             egress: try top.optionalObject("grants")?.texts("egress") ?? [], links: try top.texts("links"),
-            status: try top.optionalText("status") ?? "unknown", securityPosture: try top.optionalText("security_posture") ?? "unknown",
+            status: try top.optionalText("status") ?? "unknown",
+            securityPosture: try top.optionalText("security_posture") ?? "unknown",
             isProcessOnly: try isProcessOnly(top),
             checks: try checks(top), providers: try providers(top), descriptions: try top.optionalText("descriptions"),
             defaults: try defaults(top))
@@ -58,18 +69,25 @@ package enum ManifestReader {
     }
 
     private static func isID(_ text: String) -> Bool {
-        guard let first = text.utf8.first, (0x61...0x7A).contains(first) || (0x30...0x39).contains(first) else { return false }
-        return text.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || "-_.".utf8.contains($0) }
+        guard let first = text.utf8.first, (0x61...0x7A).contains(first) || (0x30...0x39).contains(first) else {
+            return false
+        }
+        return text.utf8.allSatisfy {
+            (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || "-_.".utf8.contains($0)
+        }
     }
 
     private static func unknown(_ reader: Reader, _ known: Set<String>) throws(ManifestError) {
-        for key in reader.value.object?.keys ?? [] where !known.contains(key) { throw reader.error(key, "unknown member") }
+        for key in reader.value.object?.keys ?? [] where !known.contains(key) {
+            throw reader.error(key, "unknown member")
+        }
     }
 
     private static func extensions(_ top: Reader, _ key: String) throws(ManifestError) -> [String] {
         let needs = try top.texts(key)
         for need in needs where !Extensions.ids.contains(need) {
-            throw top.error(key, "this host does not offer \(need); it offers \(Extensions.ids.sorted().joined(separator: ", "))")
+            throw top.error(
+                key, "this host does not offer \(need); it offers \(Extensions.ids.sorted().joined(separator: ", "))")
         }
         return needs
     }
@@ -102,26 +120,36 @@ package enum ManifestReader {
         var names: Set<CheckManifest.HookName> = []
         for key in hooks.value.object?.keys ?? [] {
             guard let name = CheckManifest.HookName(rawValue: key) else {
-                throw hooks.error(key, "unknown hook; known are \(CheckManifest.HookName.allCases.map(\.rawValue).joined(separator: ", "))")
+                throw hooks.error(
+                    key,
+                    "unknown hook; known are \(CheckManifest.HookName.allCases.map(\.rawValue).joined(separator: ", "))"
+                )
             }
             names.insert(name)
         }
         for name in names {
-            try unknown(try hooks.object(name.rawValue), name == .stream ? ["mode", "window_bytes", "overlap_bytes", "end"] : [])
+            try unknown(
+                try hooks.object(name.rawValue),
+                name == .stream ? ["mode", "window_bytes", "overlap_bytes", "end"] : [])
         }
         let stream = try hooks.optionalObject("on_stream")
         var mode = CheckManifest.StreamMode.off
         if let stream {
             let word = try stream.optionalText("mode") ?? "window"
             guard let known = CheckManifest.StreamMode(rawValue: word) else {
-                throw stream.error("mode", "expected \(CheckManifest.StreamMode.allCases.map(\.rawValue).joined(separator: ", ")), found \"\(word)\"")
+                throw stream.error(
+                    "mode",
+                    "expected \(CheckManifest.StreamMode.allCases.map(\.rawValue).joined(separator: ", ")), found \"\(word)\""
+                )
             }
             mode = known
         }
         var kinds: Set<Segment.Kind> = []
         for word in try reader.texts("segments") {
             guard let kind = segmentKinds[word] else {
-                throw reader.error("segments", "unknown kind \"\(word)\"; known are \(segmentKinds.keys.sorted().joined(separator: ", "))")
+                throw reader.error(
+                    "segments",
+                    "unknown kind \"\(word)\"; known are \(segmentKinds.keys.sorted().joined(separator: ", "))")
             }
             kinds.insert(kind)
         }
@@ -133,13 +161,16 @@ package enum ManifestReader {
         }
         return CheckManifest(
             id: id, title: try reader.optionalText("title") ?? id, aliases: try reader.texts("aliases"), hooks: names,
-            isBlocking: try reader.optionalBool("blocking") ?? false, mutates: try reader.optionalBool("mutates") ?? false, segments: kinds,
+            isBlocking: try reader.optionalBool("blocking") ?? false,
+            mutates: try reader.optionalBool("mutates") ?? false, segments: kinds,
             streamMode: mode, windowBytes: try stream?.optionalInt("window_bytes") ?? 1024,
-            overlapBytes: try stream?.optionalInt("overlap_bytes") ?? 0, wantsEnd: try stream?.optionalBool("end") ?? false, schema: schema, schemaDocument: reader.value["schema"])
+            overlapBytes: try stream?.optionalInt("overlap_bytes") ?? 0,
+            wantsEnd: try stream?.optionalBool("end") ?? false, schema: schema, schemaDocument: reader.value["schema"])
     }
 
     private static let segmentKinds: [String: Segment.Kind] = [
-        "text": .text, "reasoning": .reasoning, "tool_arguments": .toolArguments, "tool_result": .toolResult, "tool_schema": .toolSchema,
+        "text": .text, "reasoning": .reasoning, "tool_arguments": .toolArguments, "tool_result": .toolResult,
+        "tool_schema": .toolSchema,
         "image": .image, "audio": .audio, "file": .file, "token_ids": .tokenIDs, "other": .other,
     ]
 
@@ -149,7 +180,8 @@ package enum ManifestReader {
         guard let all = try top.optionalObject("providers") else { return [] }
         var providers: [ProviderManifest] = []
         for key in all.value.object?.keys ?? [] {
-            providers.append(try provider(id: key, try all.object(key).value, file: "plugin.json", at: all.pointer / key))
+            providers.append(
+                try provider(id: key, try all.object(key).value, file: "plugin.json", at: all.pointer / key))
         }
         return providers
     }
@@ -186,10 +218,15 @@ package enum ManifestReader {
             self.pointer = pointer
         }
 
-        func error(_ key: String, _ message: String) -> ManifestError { ManifestError(pointer: (pointer / key).description, message: message) }
+        func error(_ key: String, _ message: String) -> ManifestError {
+            ManifestError(pointer: (pointer / key).description, message: message)
+        }
 
         private func missing(_ key: String, _ expected: String) -> ManifestError {
-            error(key, value[key].map { "expected \(expected), found \($0.kindName)" } ?? "expected \(expected); it is missing")
+            error(
+                key,
+                value[key].map { "expected \(expected), found \($0.kindName)" } ?? "expected \(expected); it is missing"
+            )
         }
 
         func text(_ key: String) throws(ManifestError) -> String {
@@ -204,7 +241,9 @@ package enum ManifestReader {
         func optionalInt(_ key: String) throws(ManifestError) -> Int? {
             guard value[key] != nil else { return nil }
             let number = try int(key)
-            guard (0...(1 << 30)).contains(number) else { throw error(key, "expected a number from 0 to \(1 << 30), found \(number)") }
+            guard (0...(1 << 30)).contains(number) else {
+                throw error(key, "expected a number from 0 to \(1 << 30), found \(number)")
+            }
             return number
         }
         func optionalBool(_ key: String) throws(ManifestError) -> Bool? {
@@ -217,7 +256,9 @@ package enum ManifestReader {
             guard let array = list.array else { throw missing(key, "an array of texts") }
             var texts: [String] = []
             for element in array {
-                guard let text = element.string else { throw error(key, "expected an array of texts, found \(element.kindName) in it") }
+                guard let text = element.string else {
+                    throw error(key, "expected an array of texts, found \(element.kindName) in it")
+                }
                 texts.append(text)
             }
             return texts
@@ -226,6 +267,8 @@ package enum ManifestReader {
             guard let member = value[key], member.object != nil else { throw missing(key, "an object") }
             return Reader(member, pointer / key)
         }
-        func optionalObject(_ key: String) throws(ManifestError) -> Reader? { value[key] == nil ? nil : try object(key) }
+        func optionalObject(_ key: String) throws(ManifestError) -> Reader? {
+            value[key] == nil ? nil : try object(key)
+        }
     }
 }

@@ -40,7 +40,8 @@ package final class OutgoingRequest {
 
     /// A request that is complete but for its signature.
     package init(
-        method: String, url: String, headers: [(name: String, value: String)], body: Bytes?, credential: @escaping (String) -> String?
+        method: String, url: String, headers: [(name: String, value: String)], body: Bytes?,
+        credential: @escaping (String) -> String?
     ) {
         self.method = method
         self.url = url

@@ -133,7 +133,8 @@ final class TokenTable: Sendable {
     func isOpen(_ token: gh_token) -> Bool {
         state.withLock { state in
             let index = Int(token & 0xFFFF_FFFF) - 1
-            return state.slots.indices.contains(index) && state.slots[index].generation == UInt32(token >> 32) && state.slots[index].call != nil
+            return state.slots.indices.contains(index) && state.slots[index].generation == UInt32(token >> 32)
+                && state.slots[index].call != nil
         }
     }
 

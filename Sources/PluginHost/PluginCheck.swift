@@ -21,8 +21,11 @@ package enum PluginCheck {
 
     private static func check(_ directory: String) -> [Result] {
         var results: [Result] = []
-        func note(_ name: String, _ problem: String?) { results.append(Result(name: name, passed: problem == nil, detail: problem ?? "")) }
-        let services = HostServices(version: HostVersion.text, log: { _, _, _, _ in }, metrics: NoMetrics(), fetcher: NoFetcher())
+        func note(_ name: String, _ problem: String?) {
+            results.append(Result(name: name, passed: problem == nil, detail: problem ?? ""))
+        }
+        let services = HostServices(
+            version: HostVersion.text, log: { _, _, _, _ in }, metrics: NoMetrics(), fetcher: NoFetcher())
         var template = Array("/tmp/gatehouse-check-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             note("a directory for the copy can be made", String(cString: strerror(errno)))
@@ -36,7 +39,10 @@ package enum PluginCheck {
             return results
         }
         note("the manifest is valid", nil)
-        note("it has checks or providers", manifest.checks.isEmpty && manifest.providers.isEmpty && manifest.descriptions == nil ? "it has neither" : nil)
+        note(
+            "it has checks or providers",
+            manifest.checks.isEmpty && manifest.providers.isEmpty && manifest.descriptions == nil
+                ? "it has neither" : nil)
         let file = directory + "/" + manifest.library
         do throws(FileRefusal) {
             let bytes = try PluginFiles.read(file, limit: 256 << 20)
@@ -58,13 +64,21 @@ package enum PluginCheck {
     private static func checkImage(_ bytes: Bytes, _ manifest: PluginManifest, _ note: (String, String?) -> Void) {
         do throws(ELFError) {
             let image = try ELFImage(bytes)
-            note("the library is for this machine", image.machine == ELFImage.hostMachine && image.isSharedObject ? nil : "it is for \(ELFImage.name(image.machine))")
-            let exports = try image.exportedSymbols().filter { !["__bss_start", "_edata", "_end", "_init", "_fini"].contains($0) }
+            note(
+                "the library is for this machine",
+                image.machine == ELFImage.hostMachine && image.isSharedObject
+                    ? nil : "it is for \(ELFImage.name(image.machine))")
+            let exports = try image.exportedSymbols().filter {
+                !["__bss_start", "_edata", "_end", "_init", "_fini"].contains($0)
+            }
             note(
                 "it exports gh_plugin_entry_v1 and nothing else",
-                exports == ["gh_plugin_entry_v1"] ? nil : "it exports \(exports.isEmpty ? "nothing" : exports.prefix(8).joined(separator: ", "))")
+                exports == ["gh_plugin_entry_v1"]
+                    ? nil : "it exports \(exports.isEmpty ? "nothing" : exports.prefix(8).joined(separator: ", "))")
             let dynamic = try image.dynamicSection()
-            let foreign = dynamic.needed.filter { name in !known.contains { name.hasPrefix($0) } && !manifest.links.contains { name.hasPrefix($0) } }
+            let foreign = dynamic.needed.filter { name in
+                !known.contains { name.hasPrefix($0) } && !manifest.links.contains { name.hasPrefix($0) }
+            }
             note(
                 "it links only libc, the Swift runtime and what \"links\" declares",
                 foreign.isEmpty ? nil : "it also links \(foreign.joined(separator: ", "))")
@@ -78,16 +92,21 @@ package enum PluginCheck {
     }
 
     private static let known = [
-        "libc.so", "libm.so", "libpthread.so", "libdl.so", "librt.so", "libgcc_s.so", "libstdc++.so", "ld-linux", "libswift", "libFoundation",
+        "libc.so", "libm.so", "libpthread.so", "libdl.so", "librt.so", "libgcc_s.so", "libstdc++.so", "ld-linux",
+        "libswift", "libFoundation",
         "lib_Foundation", "libdispatch", "libBlocksRuntime",
     ]
 
     /// Life of instances: created with nothing, with wrong types, and many times.
-    private static func checkInstances(_ library: PluginLibrary, _ services: HostServices, _ note: (String, String?) -> Void) {
+    private static func checkInstances(
+        _ library: PluginLibrary, _ services: HostServices, _ note: (String, String?) -> Void
+    ) {
         for check in library.manifest.checks {
             func create(_ config: JSONValue) -> String? {
                 do throws(PluginCreationError) {
-                    _ = try PluginInstance.create(library: library, interface: .hooks, id: check.id, check: check, config: config, services: services)
+                    _ = try PluginInstance.create(
+                        library: library, interface: .hooks, id: check.id, check: check, config: config,
+                        services: services)
                     return nil
                 } catch {
                     return error.errors.first.map { $0.message }
@@ -114,7 +133,9 @@ private struct NoMetrics: PluginMetrics {
 
 private struct NoFetcher: PluginFetcher {
     func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
-        ControlThread.run { done(PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "there is no network in a check")) }
+        ControlThread.run {
+            done(PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "there is no network in a check"))
+        }
         return {}
     }
 }

@@ -30,7 +30,8 @@ package final class PluginInstance: @unchecked Sendable {
     let pointer: UnsafeMutableRawPointer
 
     private init(
-        library: PluginLibrary, name: String, check: CheckManifest?, context: HostContext, host: HostCell, pointer: UnsafeMutableRawPointer
+        library: PluginLibrary, name: String, check: CheckManifest?, context: HostContext, host: HostCell,
+        pointer: UnsafeMutableRawPointer
     ) {
         self.library = library
         self.name = name
@@ -60,7 +61,8 @@ package final class PluginInstance: @unchecked Sendable {
 
     /// Calls create(). On the control thread only. `id` is the check's or provider's without the plugin's prefix.
     package static func create(
-        library: PluginLibrary, interface: Interface, id: String, check: CheckManifest?, config: JSONValue, services: HostServices
+        library: PluginLibrary, interface: Interface, id: String, check: CheckManifest?, config: JSONValue,
+        services: HostServices
     ) throws(PluginCreationError) -> PluginInstance {
         let name = "\(library.manifest.id).\(id)"
         let context = HostContext(
@@ -81,9 +83,11 @@ package final class PluginInstance: @unchecked Sendable {
             context.calls.whenNone { host.free() }
             throw PluginCreationError(
                 name: name,
-                errors: errors.isEmpty ? [PluginConfigError(pointer: "", message: "create() failed and gave no reason")] : errors)
+                errors: errors.isEmpty
+                    ? [PluginConfigError(pointer: "", message: "create() failed and gave no reason")] : errors)
         }
-        return PluginInstance(library: library, name: name, check: check, context: context, host: host, pointer: pointer)
+        return PluginInstance(
+            library: library, name: name, check: check, context: context, host: host, pointer: pointer)
     }
 }
 

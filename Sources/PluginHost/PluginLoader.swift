@@ -40,7 +40,8 @@ package struct PluginLoader {
     private static let libraryLimit = 256 << 20
 
     /// Loads one plugin directory, or takes the library of `known` when nothing has changed.
-    package func load(_ directory: String, known: [String: PluginLibrary] = [:]) throws(PluginRefusal) -> PluginLibrary? {
+    package func load(_ directory: String, known: [String: PluginLibrary] = [:]) throws(PluginRefusal) -> PluginLibrary?
+    {
         let manifestFile = directory + "/plugin.json"
         let manifest = try readManifest(directory)
         if settings.disabled.contains(manifest.id) { return nil }
@@ -82,14 +83,24 @@ package struct PluginLoader {
 
     private func checkVersions(_ manifest: PluginManifest, _ file: String) throws(PluginRefusal) {
         guard manifest.abiMajor == GH_ABI_MAJOR else {
-            throw PluginRefusal(file: file, reason: "\(manifest.id) is for ABI \(manifest.abiMajor).x; this host speaks \(GH_ABI_MAJOR).\(GH_ABI_MINOR)")
+            throw PluginRefusal(
+                file: file,
+                reason:
+                    "\(manifest.id) is for ABI \(manifest.abiMajor).x; this host speaks \(GH_ABI_MAJOR).\(GH_ABI_MINOR)"
+            )
         }
         guard manifest.minimumMinor <= GH_ABI_MINOR else {
             throw PluginRefusal(
-                file: file, reason: "\(manifest.id) needs ABI \(manifest.abiMajor).\(manifest.minimumMinor); this host speaks \(GH_ABI_MAJOR).\(GH_ABI_MINOR)")
+                file: file,
+                reason:
+                    "\(manifest.id) needs ABI \(manifest.abiMajor).\(manifest.minimumMinor); this host speaks \(GH_ABI_MAJOR).\(GH_ABI_MINOR)"
+            )
         }
         guard !manifest.isProcessOnly else {
-            throw PluginRefusal(file: file, reason: "\(manifest.id) must run in a process of its own, which this version of the gateway does not offer")
+            throw PluginRefusal(
+                file: file,
+                reason:
+                    "\(manifest.id) must run in a process of its own, which this version of the gateway does not offer")
         }
     }
 
@@ -97,7 +108,8 @@ package struct PluginLoader {
         do throws(ELFError) {
             let image = try ELFImage(bytes)
             guard image.machine == ELFImage.hostMachine else {
-                throw ELFError("is for \(ELFImage.name(image.machine)); this host is \(ELFImage.name(ELFImage.hostMachine))")
+                throw ELFError(
+                    "is for \(ELFImage.name(image.machine)); this host is \(ELFImage.name(ELFImage.hostMachine))")
             }
             guard image.isSharedObject else { throw ELFError("is an ELF file, but no shared library") }
         } catch {
@@ -120,12 +132,15 @@ package struct PluginLoader {
             // What is opened is what was checked: the copy is hashed again.
             let copied = try PluginFiles.read(copy, limit: Self.libraryLimit)
             let again = withExtendedLifetime(copied) { SHA256.hash(copied.buffer).hex }
-            guard again == digest else { throw FileRefusal("its copy \(copy) has the SHA-256 \(again), expected \(digest)") }
+            guard again == digest else {
+                throw FileRefusal("its copy \(copy) has the SHA-256 \(again), expected \(digest)")
+            }
         } catch {
             throw PluginRefusal(file: file, reason: error.message)
         }
         guard let handle = dlopen(copy, RTLD_NOW | RTLD_LOCAL | Int32(RTLD_NODELETE)) else {
-            throw PluginRefusal(file: file, reason: "cannot be loaded: \(dlerror().map { String(cString: $0) } ?? "no reason given")")
+            throw PluginRefusal(
+                file: file, reason: "cannot be loaded: \(dlerror().map { String(cString: $0) } ?? "no reason given")")
         }
         guard let symbol = dlsym(handle, GH_PLUGIN_ENTRY) else {
             throw PluginRefusal(file: file, reason: "does not export \(GH_PLUGIN_ENTRY)")
@@ -135,7 +150,8 @@ package struct PluginLoader {
         // The table belongs to the library and lives as long as it: it is never freed.
         let host = HostCell(
             HostContext(
-                name: manifest.id, pluginID: manifest.id, extensions: manifest.extensions, egress: manifest.egress, services: services))
+                name: manifest.id, pluginID: manifest.id, extensions: manifest.extensions, egress: manifest.egress,
+                services: services))
         guard let descriptor = entry(host.pointer) else {
             throw PluginRefusal(file: file, reason: "its entry function returned NULL")
         }
@@ -143,25 +159,38 @@ package struct PluginLoader {
         return try tables(descriptor, manifest, digest, directory, file)
     }
 
-    private func checkDescriptor(_ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ file: String) throws(PluginRefusal) {
+    private func checkDescriptor(_ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ file: String)
+        throws(PluginRefusal)
+    {
         let size = Int(descriptor.pointee.struct_size)
         guard size >= MemoryLayout<gh_plugin>.size else {
-            throw PluginRefusal(file: file, reason: "its descriptor has struct_size \(size); expected at least \(MemoryLayout<gh_plugin>.size)")
+            throw PluginRefusal(
+                file: file,
+                reason: "its descriptor has struct_size \(size); expected at least \(MemoryLayout<gh_plugin>.size)")
         }
         let plugin = descriptor.pointee
         guard Int(plugin.min_host_minor) <= GH_ABI_MINOR else {
             throw PluginRefusal(
-                file: file, reason: "\(manifest.id) needs ABI 1.\(plugin.min_host_minor); this host speaks \(GH_ABI_MAJOR).\(GH_ABI_MINOR)")
+                file: file,
+                reason:
+                    "\(manifest.id) needs ABI 1.\(plugin.min_host_minor); this host speaks \(GH_ABI_MAJOR).\(GH_ABI_MINOR)"
+            )
         }
         guard Int(plugin.flags) == GH_ABI_DRAFT else {
             throw PluginRefusal(
-                file: file, reason: "was compiled with draft \(plugin.flags) of the ABI's headers; this host has draft \(GH_ABI_DRAFT)")
+                file: file,
+                reason:
+                    "was compiled with draft \(plugin.flags) of the ABI's headers; this host has draft \(GH_ABI_DRAFT)")
         }
         let id = plugin.id.string ?? ""
-        guard id == manifest.id else { throw PluginRefusal(file: file, reason: "says that its id is \"\(id)\"; plugin.json says \"\(manifest.id)\"") }
+        guard id == manifest.id else {
+            throw PluginRefusal(
+                file: file, reason: "says that its id is \"\(id)\"; plugin.json says \"\(manifest.id)\"")
+        }
         let version = plugin.version.string ?? ""
         guard version == manifest.version else {
-            throw PluginRefusal(file: file, reason: "says that its version is \"\(version)\"; plugin.json says \"\(manifest.version)\"")
+            throw PluginRefusal(
+                file: file, reason: "says that its version is \"\(version)\"; plugin.json says \"\(manifest.version)\"")
         }
         guard plugin.create != nil, plugin.destroy != nil, plugin.query != nil else {
             throw PluginRefusal(file: file, reason: "its descriptor lacks create, destroy or query")
@@ -185,24 +214,34 @@ package struct PluginLoader {
                 guard isThere else {
                     throw PluginRefusal(
                         file: file,
-                        reason: "plugin.json promises \(hook.rawValue) for the check \(check.id), but the table \(GH_INTERFACE_HOOKS) has none")
+                        reason:
+                            "plugin.json promises \(hook.rawValue) for the check \(check.id), but the table \(GH_INTERFACE_HOOKS) has none"
+                    )
                 }
             }
         }
     }
 
     private func tables(
-        _ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ digest: String, _ directory: String, _ file: String
+        _ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ digest: String, _ directory: String,
+        _ file: String
     ) throws(PluginRefusal) -> PluginLibrary {
-        func table<Table>(_ id: String, _ type: Table.Type, isNeeded: Bool) throws(PluginRefusal) -> UnsafePointer<Table>? {
+        func table<Table>(_ id: String, _ type: Table.Type, isNeeded: Bool) throws(PluginRefusal) -> UnsafePointer<
+            Table
+        >? {
             guard let raw = descriptor.pointee.query?(id) else {
-                if isNeeded { throw PluginRefusal(file: file, reason: "plugin.json promises \(id), but query(\"\(id)\") returned NULL") }
+                if isNeeded {
+                    throw PluginRefusal(
+                        file: file, reason: "plugin.json promises \(id), but query(\"\(id)\") returned NULL")
+                }
                 return nil
             }
             // Every table starts with its size.
             let size = Int(raw.load(as: UInt32.self))
             guard size >= MemoryLayout<Table>.size else {
-                throw PluginRefusal(file: file, reason: "its table \(id) has struct_size \(size); expected at least \(MemoryLayout<Table>.size)")
+                throw PluginRefusal(
+                    file: file,
+                    reason: "its table \(id) has struct_size \(size); expected at least \(MemoryLayout<Table>.size)")
             }
             return raw.assumingMemoryBound(to: Table.self)
         }

@@ -9,7 +9,8 @@ enum RegexService {
         var table = gh_regex()
         table.struct_size = structSize(gh_regex.self)
         table.compile = { _, pattern, flags, errorOffset, error, errorSize in
-            let known = UInt32(GH_REGEX_CASELESS | GH_REGEX_MULTILINE | GH_REGEX_DOTALL | GH_REGEX_EXTENDED | GH_REGEX_BYTES)
+            let known = UInt32(
+                GH_REGEX_CASELESS | GH_REGEX_MULTILINE | GH_REGEX_DOTALL | GH_REGEX_EXTENDED | GH_REGEX_BYTES)
             do throws(PatternError) {
                 let compiled = try Pattern(pattern.string ?? "", options: Pattern.Options(rawValue: flags & known))
                 return OpaquePointer(Unmanaged.passRetained(compiled).toOpaque())
@@ -50,8 +51,10 @@ enum RegexService {
         _ pattern: Pattern, _ text: gh_str, _ start: Int, _ spans: UnsafeMutablePointer<gh_regex_span>?, _ count: Int
     ) -> Int32 {
         // gh_regex_span and Pattern.Span have the same layout: two UInt64, UINT64_MAX for a group that took no part.
-        let room = UnsafeMutableRawBufferPointer(start: spans, count: spans == nil ? 0 : count * MemoryLayout<gh_regex_span>.stride)
-            .bindMemory(to: Pattern.Span.self)
+        let room = UnsafeMutableRawBufferPointer(
+            start: spans, count: spans == nil ? 0 : count * MemoryLayout<gh_regex_span>.stride
+        )
+        .bindMemory(to: Pattern.Span.self)
         switch pattern.firstMatch(in: text.buffer, from: start, spans: room) {
         case .match: return Int32(pattern.groupCount + 1)
         case .noMatch: return 0

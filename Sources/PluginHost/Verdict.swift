@@ -46,13 +46,15 @@ extension Decision {
         case GH_DENY:
             self.verdict = .deny(
                 Denial(
-                    status: (400...599).contains(decision.http_status) ? Int(decision.http_status) : 0, code: decision.code.string,
+                    status: (400...599).contains(decision.http_status) ? Int(decision.http_status) : 0,
+                    code: decision.code.string,
                     message: decision.message.string, retryAfterMilliseconds: Int(decision.retry_after_ms)))
         case GH_ANSWER:
             self.verdict = .answer(
                 PluginAnswer(
                     status: (200...599).contains(decision.http_status) ? Int(decision.http_status) : 200,
-                    body: decision.body.adopt(from: instance) ?? .empty, contentType: decision.content_type.string ?? "application/json"))
+                    body: decision.body.adopt(from: instance) ?? .empty,
+                    contentType: decision.content_type.string ?? "application/json"))
         case GH_RETRY: self.verdict = .retry(target: decision.target.string)
         case GH_FAIL: self.verdict = .fail(decision.message.string ?? "the plugin gave no reason")
         default: self.verdict = .fail("the hook returned \(verdict), which is no verdict")

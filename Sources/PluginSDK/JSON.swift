@@ -108,7 +108,7 @@ extension JSON {
         set {
             switch self {
             case .object(var object):
-                self = .null // so that the members are changed in place
+                self = .null  // so that the members are changed in place
                 object[key] = newValue
                 self = .object(object)
             case .null:

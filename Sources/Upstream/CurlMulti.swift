@@ -192,7 +192,9 @@ final class EasyHandle {
             handle,
             { bytes, _, count, user in
                 guard let user, let bytes else { return 0 }
-                guard let transfer = Unmanaged<EasyHandle>.fromOpaque(user).takeUnretainedValue().transfer else { return 0 }
+                guard let transfer = Unmanaged<EasyHandle>.fromOpaque(user).takeUnretainedValue().transfer else {
+                    return 0
+                }
                 return transfer.received(body: UnsafeRawBufferPointer(start: bytes, count: count))
             }, me)
         _ = curl_shim_on_read(

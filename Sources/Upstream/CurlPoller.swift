@@ -155,7 +155,8 @@ package final class CurlPoller: @unchecked Sendable {
             let tag = events[index].data.u64
             let descriptor = Int(UInt32(truncatingIfNeeded: tag))
             let happened = events[index].events
-            guard sockets.indices.contains(descriptor), sockets[descriptor].generation == UInt32(truncatingIfNeeded: tag >> 32)
+            guard sockets.indices.contains(descriptor),
+                sockets[descriptor].generation == UInt32(truncatingIfNeeded: tag >> 32)
             else { continue }
             guard sockets[descriptor].wanted != 0, let owner = sockets[descriptor].owner else {
                 // An idle connection stirs (the peer closed it): curl finds out when it next looks, we stop listening.
@@ -184,7 +185,9 @@ package final class CurlPoller: @unchecked Sendable {
         let registered = sockets[index].registered
         // A connection that goes idle stays registered for reading: the next request then needs no system call here.
         if registered == 0 { sockets[index].isLocal = linux_socket_is_local(descriptor) != 0 }
-        if wanted == registered || (wanted == 0 && registered == UInt32(EPOLLIN.rawValue) && !sockets[index].isLocal) { return }
+        if wanted == registered || (wanted == 0 && registered == UInt32(EPOLLIN.rawValue) && !sockets[index].isLocal) {
+            return
+        }
         if wanted == 0 {
             unregister(index)
             return
@@ -297,7 +300,10 @@ private final class CompanionThread: Sendable {
         while true {
             let now = state.withLock { $0 }
             if now.isStopped { return }
-            var descriptors = [pollfd(fd: wake, events: Int16(POLLIN), revents: 0), pollfd(fd: epoll, events: Int16(POLLIN), revents: 0)]
+            var descriptors = [
+                pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: epoll, events: Int16(POLLIN), revents: 0),
+            ]
             _ = poll(&descriptors, now.isArmed ? 2 : 1, -1)
             if descriptors[0].revents != 0 {
                 var count: UInt64 = 0

@@ -75,7 +75,8 @@ package final class Transfer: Timed {
     package var hasBytes: Bool { pending.count > 0 || isDone }
 
     /// The whole body, of `limit` bytes at most.
-    package func body(limit: Int, by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes {
+    package func body(limit: Int, by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> Bytes
+    {
         guard let first = try await next(by: deadline, timeoutMessage: timeoutMessage) else { return .empty }
         guard let second = try await next(by: deadline, timeoutMessage: timeoutMessage) else { return first }
         var builder = BytesBuilder(capacity: (first.count + second.count) * 2)
@@ -144,7 +145,9 @@ package final class Transfer: Timed {
     // MARK: Start
 
     func start() throws(UpstreamFailure) {
-        guard let easy = multi.takeHandle() else { throw UpstreamFailure(.internalError, "libcurl takes no more requests") }
+        guard let easy = multi.takeHandle() else {
+            throw UpstreamFailure(.internalError, "libcurl takes no more requests")
+        }
         self.easy = easy
         easy.transfer = self
         configure(easy.handle)
@@ -201,7 +204,9 @@ package final class Transfer: Timed {
             list = Self.append(name, value, to: list)
         }
         if !hasContentType { list = curl_slist_append(list, "Content-Type:") }
-        if case .stream(let body) = request.body, body.length == nil { list = curl_slist_append(list, "Transfer-Encoding: chunked") }
+        if case .stream(let body) = request.body, body.length == nil {
+            list = curl_slist_append(list, "Transfer-Encoding: chunked")
+        }
         return list
     }
 
@@ -260,7 +265,9 @@ package final class Transfer: Timed {
             return
         }
         if isHeadComplete { return }
-        if line.count >= 8, line[0] == UInt8(ascii: "H"), line[1] == UInt8(ascii: "T"), line.prefix(5).elementsEqual("HTTP/".utf8) {
+        if line.count >= 8, line[0] == UInt8(ascii: "H"), line[1] == UInt8(ascii: "T"),
+            line.prefix(5).elementsEqual("HTTP/".utf8)
+        {
             head = UpstreamHead(status: statusCode(line), headers: [])
             head.headers.reserveCapacity(12)
             return
@@ -268,7 +275,8 @@ package final class Transfer: Timed {
         // A control character might be a line's end to whoever reads it next: such a header is not passed on.
         if line.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) { return }
         if line[0] == 0x20 || line[0] == 0x09 { return unfold(line) }
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), head.headers.count < 256, Self.isToken(line[..<colon]) else { return }
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), head.headers.count < 256, Self.isToken(line[..<colon])
+        else { return }
         var start = colon + 1
         while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
         while end > start, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
@@ -286,12 +294,13 @@ package final class Transfer: Timed {
 
     /// A header's name (RFC 9110, 5.6.2).
     private static func isToken(_ name: Slice<UnsafeRawBufferPointer>) -> Bool {
-        !name.isEmpty && name.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E: true
-            default: false
+        !name.isEmpty
+            && name.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E: true
+                default: false
+                }
             }
-        }
     }
 
     private func statusCode(_ line: UnsafeRawBufferPointer) -> Int {
@@ -350,7 +359,9 @@ package final class Transfer: Timed {
     func finished(_ result: CURLcode) {
         if result == CURLE_HTTP2, restarts() { return }
         if failure == nil, result != CURLE_OK { failure = explain(result) }
-        if failure == nil, !isHeadComplete { failure = UpstreamFailure(.invalidAnswer, "the upstream sent no valid answer") }
+        if failure == nil, !isHeadComplete {
+            failure = UpstreamFailure(.invalidAnswer, "the upstream sent no valid answer")
+        }
         detach(isFinished: true)
         wake()
     }
@@ -382,20 +393,26 @@ package final class Transfer: Timed {
         switch result {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
             return UpstreamFailure(.unresolved, "the upstream's host name could not be resolved")
-        case CURLE_COULDNT_CONNECT: return UpstreamFailure(.unreachable, "the upstream could not be reached", detail: errorText)
-        case CURLE_OPERATION_TIMEDOUT: return UpstreamFailure(.unreachable, "the upstream did not accept a connection in time")
+        case CURLE_COULDNT_CONNECT:
+            return UpstreamFailure(.unreachable, "the upstream could not be reached", detail: errorText)
+        case CURLE_OPERATION_TIMEDOUT:
+            return UpstreamFailure(.unreachable, "the upstream did not accept a connection in time")
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
             CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR:
             return UpstreamFailure(.tls, "no TLS connection to the upstream could be made", detail: errorText)
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
             return UpstreamFailure(.unreachable, "the upstream's URL is not a valid http or https URL")
         case CURLE_BAD_CONTENT_ENCODING:
-            return UpstreamFailure(.invalidAnswer, "the upstream's answer has a content encoding that cannot be decoded")
+            return UpstreamFailure(
+                .invalidAnswer, "the upstream's answer has a content encoding that cannot be decoded")
         case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_HTTP2:
             return UpstreamFailure(.invalidAnswer, "the upstream's answer is not HTTP", detail: errorText)
         default:
             let text = errorText.isEmpty ? String(cString: curl_easy_strerror(result)) : errorText
-            return UpstreamFailure(isHeadComplete ? .cut : .unreachable, isHeadComplete ? "the connection to the upstream broke off" : "the connection to the upstream failed", detail: text)
+            return UpstreamFailure(
+                isHeadComplete ? .cut : .unreachable,
+                isHeadComplete ? "the connection to the upstream broke off" : "the connection to the upstream failed",
+                detail: text)
         }
     }
 }

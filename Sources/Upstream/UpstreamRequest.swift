@@ -22,7 +22,8 @@ package struct UpstreamRequest {
     package var answerLimit: Int
 
     package init(
-        method: String, url: String, headers: [(name: String, value: String)] = [], body: Body = .none, policy: (any ConnectPolicy)? = nil,
+        method: String, url: String, headers: [(name: String, value: String)] = [], body: Body = .none,
+        policy: (any ConnectPolicy)? = nil,
         answerLimit: Int = 0
     ) {
         self.method = method
@@ -52,7 +53,8 @@ package struct UpstreamHead {
 
 package struct UpstreamFailure: Error, Sendable {
     package enum Kind: String, Sendable {
-        case unresolved, unreachable, tls, refusedAddress, timeout, cut, invalidAnswer, tooLarge, cancelled, internalError
+        case unresolved, unreachable, tls, refusedAddress, timeout, cut, invalidAnswer, tooLarge, cancelled,
+            internalError
     }
     package var kind: Kind
     /// Safe to show to the client: no address, no credential.

@@ -16,7 +16,9 @@ struct ConfigReader: Sendable {
         overrides.listen = listen
         overrides.allowPublicWithoutKeys = allowPublicWithoutKeys
         overrides.defaultPluginDirectory = Installation.pluginDirectory
-        guard let path else { return try ConfigLoader(overrides: overrides).load(Bytes("{}"), file: "(no configuration)") }
+        guard let path else {
+            return try ConfigLoader(overrides: overrides).load(Bytes("{}"), file: "(no configuration)")
+        }
         return try ConfigLoader(overrides: overrides).load(path)
     }
 }
@@ -66,7 +68,9 @@ struct FileWatch {
     private static func stamp(_ path: String) -> Stamp? {
         var info = stat()
         guard stat(path, &info) == 0 else { return nil }
-        return Stamp(seconds: info.st_mtim.tv_sec, nanoseconds: info.st_mtim.tv_nsec, size: Int(info.st_size), inode: UInt(info.st_ino))
+        return Stamp(
+            seconds: info.st_mtim.tv_sec, nanoseconds: info.st_mtim.tv_nsec, size: Int(info.st_size),
+            inode: UInt(info.st_ino))
     }
 
     mutating func hasChanged() -> Bool {

@@ -20,7 +20,8 @@ struct Gatehouse: AsyncParsableCommand {
 }
 
 struct Version: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print the versions of the gateway and of its plugin ABI.")
+    static let configuration = CommandConfiguration(
+        abstract: "Print the versions of the gateway and of its plugin ABI.")
 
     func run() { print(Gatehouse.configuration.version) }
 }

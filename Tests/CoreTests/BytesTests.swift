@@ -106,7 +106,10 @@ import Testing
     @Test func thePublishedSequenceComes() {
         // xoshiro256** by Blackman and Vigna, seeded by splitmix64 from 0, as the reference code gives it.
         var random = Xoshiro256(seed: 0)
-        #expect((0..<4).map { _ in random.next() } == [0x99EC_5F36_CB75_F2B4, 0xBF6E_1F78_4956_452A, 0x1A5F_849D_4933_E6E0, 0x6AA5_94F1_262D_2D2C])
+        #expect(
+            (0..<4).map { _ in random.next() } == [
+                0x99EC_5F36_CB75_F2B4, 0xBF6E_1F78_4956_452A, 0x1A5F_849D_4933_E6E0, 0x6AA5_94F1_262D_2D2C,
+            ])
     }
 }
 

@@ -8,7 +8,9 @@ private func merge(_ text: String, _ members: (String, String)...) -> String? {
     (try? JSONEditor.merge(Bytes(text), members.map { (key: $0.0, value: Array($0.1.utf8)) })).map { String($0) }
 }
 
-private func put(_ value: String, at pointer: String, in text: String, _ placement: JSONEditor.Placement = .replace) -> String? {
+private func put(_ value: String, at pointer: String, in text: String, _ placement: JSONEditor.Placement = .replace)
+    -> String?
+{
     guard let pointer = JSONPointer(parsing: pointer) else { return nil }
     return JSONEditor.put(Array(value.utf8), at: pointer, in: Bytes(text), placement).map { String($0) }
 }
@@ -67,9 +69,12 @@ private func remove(_ pointer: String, from text: String) -> String {
     }
 
     @Test(arguments: [
-        ("/a", #"{"a":1,"b":2,"c":3}"#, #"{"b":2,"c":3}"#), ("/b", #"{"a":1,"b":2,"c":3}"#, #"{"a":1,"c":3}"#), ("/c", #"{"a":1,"b":2,"c":3}"#, #"{"a":1,"b":2}"#),
-        ("/a", #"{ "a" : 1 }"#, "{  }"), ("/a", #"{ "a" : 1 , "b" : 2 }"#, #"{ "b" : 2 }"#), ("/b", #"{ "a" : 1 , "b" : 2 }"#, #"{ "a" : 1 }"#), ("/0", "[1]", "[]"),
-        ("/0", "[1,2]", "[2]"), ("/1", "[1,2]", "[1]"), ("/1", "[1, 2 , 3]", "[1 , 3]"), ("/a/b", #"{"a":{"b":1}}"#, #"{"a":{}}"#),
+        ("/a", #"{"a":1,"b":2,"c":3}"#, #"{"b":2,"c":3}"#), ("/b", #"{"a":1,"b":2,"c":3}"#, #"{"a":1,"c":3}"#),
+        ("/c", #"{"a":1,"b":2,"c":3}"#, #"{"a":1,"b":2}"#),
+        ("/a", #"{ "a" : 1 }"#, "{  }"), ("/a", #"{ "a" : 1 , "b" : 2 }"#, #"{ "b" : 2 }"#),
+        ("/b", #"{ "a" : 1 , "b" : 2 }"#, #"{ "a" : 1 }"#), ("/0", "[1]", "[]"),
+        ("/0", "[1,2]", "[2]"), ("/1", "[1,2]", "[1]"), ("/1", "[1, 2 , 3]", "[1 , 3]"),
+        ("/a/b", #"{"a":{"b":1}}"#, #"{"a":{}}"#),
         ("/x", #"{"a":1}"#, #"{"a":1}"#), ("/9", "[1]", "[1]"), ("/a", "1", "1"), ("", "{}", "{}"),
     ])
     func removingTakesOneCommaAlong(_ pointer: String, _ text: String, _ expected: String) throws {
@@ -106,10 +111,12 @@ private func remove(_ pointer: String, from text: String) -> String {
 }
 
 @Suite struct JSONPointerTests {
-    @Test(arguments: [
-        ("", []), ("/", [""]), ("/a", ["a"]), ("/a/0/b", ["a", "0", "b"]), ("/a~1b", ["a/b"]), ("/m~0n", ["m~n"]), ("/~01", ["~1"]), ("//", ["", ""]),
-        ("/é/ ", ["é", " "]), ("/a%20b", ["a%20b"]),
-    ] as [(String, [String])])
+    @Test(
+        arguments: [
+            ("", []), ("/", [""]), ("/a", ["a"]), ("/a/0/b", ["a", "0", "b"]), ("/a~1b", ["a/b"]), ("/m~0n", ["m~n"]),
+            ("/~01", ["~1"]), ("//", ["", ""]),
+            ("/é/ ", ["é", " "]), ("/a%20b", ["a%20b"]),
+        ] as [(String, [String])])
     func pointersAreReadAndWritten(_ text: String, _ tokens: [String]) throws {
         let pointer = try #require(JSONPointer(parsing: text))
         #expect(pointer.tokens == tokens)
@@ -122,10 +129,12 @@ private func remove(_ pointer: String, from text: String) -> String {
     }
 
     /// The examples of RFC 6901, section 5.
-    private static let document = #"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#
+    private static let document =
+        #"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#
 
     @Test(arguments: [
-        ("/foo", #"["bar","baz"]"#), ("/foo/0", "\"bar\""), ("/", "0"), ("/a~1b", "1"), ("/c%d", "2"), ("/e^f", "3"), ("/g|h", "4"), ("/i\\j", "5"),
+        ("/foo", #"["bar","baz"]"#), ("/foo/0", "\"bar\""), ("/", "0"), ("/a~1b", "1"), ("/c%d", "2"), ("/e^f", "3"),
+        ("/g|h", "4"), ("/i\\j", "5"),
         ("/k\"l", "6"), ("/ ", "7"), ("/m~0n", "8"),
     ])
     func theExamplesOfTheStandardHold(_ text: String, _ value: String) throws {
@@ -136,7 +145,10 @@ private func remove(_ pointer: String, from text: String) -> String {
         #expect(try JSONValue(parsing: bytes).value(at: pointer)?.text == value)
     }
 
-    @Test(arguments: ["/foo/2", "/foo/-", "/foo/00", "/foo/+1", "/foo/-1", "/foo/0/x", "/none", "/foo/0x0", "/foo/ 0", "/foo/99999999999999999999"])
+    @Test(arguments: [
+        "/foo/2", "/foo/-", "/foo/00", "/foo/+1", "/foo/-1", "/foo/0/x", "/none", "/foo/0x0", "/foo/ 0",
+        "/foo/99999999999999999999",
+    ])
     func whatIsNotThereIsNotFound(_ text: String) throws {
         let bytes = Bytes(Self.document)
         let pointer = try #require(JSONPointer(parsing: text))

@@ -24,7 +24,8 @@ private func error(in text: String) -> JSONError? { error(in: Array(text.utf8)) 
     // MARK: Numbers
 
     @Test(arguments: [
-        "0", "-0", "1", "-1", "10", "1234567890123456789012345678901234567890", "0.0", "0.5", "-0.5", "1.25", "1e1", "1E1", "1e+1", "1e-1",
+        "0", "-0", "1", "-1", "10", "1234567890123456789012345678901234567890", "0.0", "0.5", "-0.5", "1.25", "1e1",
+        "1E1", "1e+1", "1e-1",
         "0e0", "-1.5E-300", "1e999999",
     ])
     func numbersAreAccepted(_ text: String) {
@@ -34,7 +35,8 @@ private func error(in text: String) -> JSONError? { error(in: Array(text.utf8)) 
     }
 
     @Test(arguments: [
-        "+1", "01", "-01", "00", "1.", ".5", "-.5", "-", "1e", "1e+", "1e-", "1.e1", "1.5.5", "0x10", "1_000", "1,000", "Infinity", "-Infinity",
+        "+1", "01", "-01", "00", "1.", ".5", "-.5", "-", "1e", "1e+", "1e-", "1.e1", "1.5.5", "0x10", "1_000", "1,000",
+        "Infinity", "-Infinity",
         "NaN", "nan", "１", "1a", "--1", "1 2", "1e1.5",
     ])
     func whatIsNoNumberIsRefused(_ text: String) {
@@ -45,7 +47,8 @@ private func error(in text: String) -> JSONError? { error(in: Array(text.utf8)) 
     // MARK: Words and structure
 
     @Test(arguments: [
-        "true", "false", "null", "{}", "[]", "\"\"", "[[]]", "[{}]", "{\"\":0}", " \t\r\n1 \t\r\n", "[ ]", "{ }", "[1 , 2]", "{ \"a\" : 1 , \"b\" : 2 }",
+        "true", "false", "null", "{}", "[]", "\"\"", "[[]]", "[{}]", "{\"\":0}", " \t\r\n1 \t\r\n", "[ ]", "{ }",
+        "[1 , 2]", "{ \"a\" : 1 , \"b\" : 2 }",
         "{\"a\":1,\"a\":2}", "[null,true,false]",
     ])
     func structuresAreAccepted(_ text: String) {
@@ -53,9 +56,12 @@ private func error(in text: String) -> JSONError? { error(in: Array(text.utf8)) 
     }
 
     @Test(arguments: [
-        "", " ", "\n", "tru", "True", "TRUE", "nul", "nulll", "fals", "{", "}", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[,]", "[1 2]", "[1;2]",
-        "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{\"a\"}", "{\"a\" 1}", "{a:1}", "{'a':1}", "{1:1}", "{\"a\":1 \"b\":2}",
-        "[1}", "{\"a\":1]", "1 1", "{} {}", "[]]", "/* a */ 1", "// a\n1", "1 // a", "\u{FEFF}1", "\u{A0}1", "[1]\u{0}", "undefined", "'a'", "`a`",
+        "", " ", "\n", "tru", "True", "TRUE", "nul", "nulll", "fals", "{", "}", "[", "]", "[1", "[1,", "[1,]", "[,1]",
+        "[,]", "[1 2]", "[1;2]",
+        "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{\"a\"}", "{\"a\" 1}", "{a:1}", "{'a':1}",
+        "{1:1}", "{\"a\":1 \"b\":2}",
+        "[1}", "{\"a\":1]", "1 1", "{} {}", "[]]", "/* a */ 1", "// a\n1", "1 // a", "\u{FEFF}1", "\u{A0}1", "[1]\u{0}",
+        "undefined", "'a'", "`a`",
     ])
     func whatIsNoJSONIsRefused(_ text: String) {
         #expect(error(in: text) != nil)
@@ -64,7 +70,8 @@ private func error(in text: String) -> JSONError? { error(in: Array(text.utf8)) 
     // MARK: Strings
 
     @Test(arguments: [
-        #""a""#, #""\"\\\/\b\f\n\r\t""#, #""\u0000""#, #""\uD83D\uDE00""#, #""\ud83d""#, #""\ude00\ud83d""#, #""\uAbCd""#, "\"\u{7F}\"", "\"é漢😀\"",
+        #""a""#, #""\"\\\/\b\f\n\r\t""#, #""\u0000""#, #""\uD83D\uDE00""#, #""\ud83d""#, #""\ude00\ud83d""#,
+        #""\uAbCd""#, "\"\u{7F}\"", "\"é漢😀\"",
         "\"\u{2028}\u{2029}\"", "\"\u{FEFF}\"", "\"\u{10FFFF}\"",
     ])
     func stringsAreAccepted(_ text: String) {
@@ -72,7 +79,8 @@ private func error(in text: String) -> JSONError? { error(in: Array(text.utf8)) 
     }
 
     @Test(arguments: [
-        #"""#, #""a"#, #""\""#, #""\"#, #""\x41""#, #""\a""#, #""\'""#, #""\u""#, #""\u12""#, #""\u123""#, #""\u123g""#, #""\U0041""#, "\"\n\"", "\"\t\"",
+        #"""#, #""a"#, #""\""#, #""\"#, #""\x41""#, #""\a""#, #""\'""#, #""\u""#, #""\u12""#, #""\u123""#, #""\u123g""#,
+        #""\U0041""#, "\"\n\"", "\"\t\"",
         "\"\u{0}\"", "\"\u{1F}\"", #""\u{41}""#,
     ])
     func whatIsNoStringIsRefused(_ text: String) {
@@ -80,12 +88,17 @@ private func error(in text: String) -> JSONError? { error(in: Array(text.utf8)) 
     }
 
     /// Unicode 15, table 3-7: what lies beside its rows is ill-formed.
-    @Test(arguments: [
-        [0x80], [0xBF], [0xC0, 0x80], [0xC1, 0xBF], [0xC2], [0xC2, 0x7F], [0xC2, 0xC0], [0xE0, 0x80, 0x80], [0xE0, 0x9F, 0xBF], [0xE0, 0xA0],
-        [0xE0, 0xA0, 0x7F], [0xED, 0xA0, 0x80], [0xED, 0xBF, 0xBF], [0xEF, 0xBF], [0xF0, 0x80, 0x80, 0x80], [0xF0, 0x8F, 0xBF, 0xBF],
-        [0xF0, 0x90, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xF8, 0x88, 0x80, 0x80, 0x80], [0xFE], [0xFF],
-        [0xE2, 0x28, 0xA1], [0xE2, 0x82, 0x28], [0xF0, 0x28, 0x8C, 0xBC], [0xF0, 0x90, 0x28, 0xBC], [0xF0, 0x90, 0x8C, 0x28],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x80], [0xBF], [0xC0, 0x80], [0xC1, 0xBF], [0xC2], [0xC2, 0x7F], [0xC2, 0xC0], [0xE0, 0x80, 0x80],
+            [0xE0, 0x9F, 0xBF], [0xE0, 0xA0],
+            [0xE0, 0xA0, 0x7F], [0xED, 0xA0, 0x80], [0xED, 0xBF, 0xBF], [0xEF, 0xBF], [0xF0, 0x80, 0x80, 0x80],
+            [0xF0, 0x8F, 0xBF, 0xBF],
+            [0xF0, 0x90, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xF8, 0x88, 0x80, 0x80, 0x80],
+            [0xFE], [0xFF],
+            [0xE2, 0x28, 0xA1], [0xE2, 0x82, 0x28], [0xF0, 0x28, 0x8C, 0xBC], [0xF0, 0x90, 0x28, 0xBC],
+            [0xF0, 0x90, 0x8C, 0x28],
+        ] as [[UInt8]])
     func illFormedUTF8IsRefusedWhereItBegins(_ bytes: [UInt8]) {
         for padding in 0..<9 {
             let before = [UInt8](repeating: 0x61, count: padding)
@@ -95,10 +108,12 @@ private func error(in text: String) -> JSONError? { error(in: Array(text.utf8)) 
         }
     }
 
-    @Test(arguments: [
-        [0x7F], [0xC2, 0x80], [0xDF, 0xBF], [0xE0, 0xA0, 0x80], [0xEC, 0xBF, 0xBF], [0xED, 0x9F, 0xBF], [0xEE, 0x80, 0x80], [0xEF, 0xBF, 0xBF],
-        [0xF0, 0x90, 0x80, 0x80], [0xF3, 0xBF, 0xBF, 0xBF], [0xF4, 0x8F, 0xBF, 0xBF],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x7F], [0xC2, 0x80], [0xDF, 0xBF], [0xE0, 0xA0, 0x80], [0xEC, 0xBF, 0xBF], [0xED, 0x9F, 0xBF],
+            [0xEE, 0x80, 0x80], [0xEF, 0xBF, 0xBF],
+            [0xF0, 0x90, 0x80, 0x80], [0xF3, 0xBF, 0xBF, 0xBF], [0xF4, 0x8F, 0xBF, 0xBF],
+        ] as [[UInt8]])
     func theBordersOfUTF8AreAccepted(_ bytes: [UInt8]) {
         #expect(error(in: [0x22] + bytes + [0x22]) == nil)
         #expect(bytes.withUnsafeBytes { UTF8Check.isValid($0) })
@@ -151,10 +166,14 @@ private func error(in text: String) -> JSONError? { error(in: Array(text.utf8)) 
     // MARK: Places
 
     @Test(arguments: [
-        ("", "expected a value, found the end of the text", 0), ("[1,]", "expected a value", 3), ("[1 2]", "expected ',' or ']' in an array", 3),
-        ("{1:2}", "expected a member name in quotes", 1), ("{\"a\":1,}", "expected a member name in quotes", 7), ("{\"a\" 1}", "expected ':' after a member name", 5),
-        ("{\"a\":1 2}", "expected ',' or '}' in an object", 7), ("[\"a", "a string has no closing quote", 1), ("[\"\\q\"]", "unknown escape in a string", 2),
-        ("[\"\\u12\"]", "\\u needs four hexadecimal digits", 2), ("[1.]", "expected a digit", 3), ("[1e]", "expected a digit", 3),
+        ("", "expected a value, found the end of the text", 0), ("[1,]", "expected a value", 3),
+        ("[1 2]", "expected ',' or ']' in an array", 3),
+        ("{1:2}", "expected a member name in quotes", 1), ("{\"a\":1,}", "expected a member name in quotes", 7),
+        ("{\"a\" 1}", "expected ':' after a member name", 5),
+        ("{\"a\":1 2}", "expected ',' or '}' in an object", 7), ("[\"a", "a string has no closing quote", 1),
+        ("[\"\\q\"]", "unknown escape in a string", 2),
+        ("[\"\\u12\"]", "\\u needs four hexadecimal digits", 2), ("[1.]", "expected a digit", 3),
+        ("[1e]", "expected a digit", 3),
         ("nul", "expected a value", 0), ("1 x", "expected the end of the text after the JSON value", 2),
         ("[\"a\nb\"]", "a control character in a string must be escaped", 3), ("[-]", "expected a value", 1),
     ])

@@ -8,8 +8,10 @@ private func decode(_ raw: String) -> [UInt8] { Array(raw.utf8).withUnsafeBytes 
 
 @Suite struct JSONStringTests {
     @Test(arguments: [
-        ("", ""), ("abc", "abc"), (#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{C}\n\r\t"), (#"\u0041"#, "A"), (#"\u00e9\u6F22"#, "é漢"), (#"a\u0000b"#, "a\u{0}b"),
-        (#"\ud83d\ude00"#, "😀"), (#"\uD83D\uDE00!"#, "😀!"), (#"\udbff\udfff"#, "\u{10FFFF}"), (#"\ud800\udc00"#, "\u{10000}"), (#"\\u0041"#, #"\u0041"#),
+        ("", ""), ("abc", "abc"), (#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{C}\n\r\t"), (#"\u0041"#, "A"),
+        (#"\u00e9\u6F22"#, "é漢"), (#"a\u0000b"#, "a\u{0}b"),
+        (#"\ud83d\ude00"#, "😀"), (#"\uD83D\uDE00!"#, "😀!"), (#"\udbff\udfff"#, "\u{10FFFF}"),
+        (#"\ud800\udc00"#, "\u{10000}"), (#"\\u0041"#, #"\u0041"#),
         (#"é\né"#, "é\né"),
     ])
     func escapesSayWhatTheyMean(_ raw: String, _ text: String) {
@@ -17,7 +19,8 @@ private func decode(_ raw: String) -> [UInt8] { Array(raw.utf8).withUnsafeBytes 
     }
 
     @Test(arguments: [
-        (#"\ud83d"#, "\u{FFFD}"), (#"\ude00"#, "\u{FFFD}"), (#"\ud83dx"#, "\u{FFFD}x"), (#"\ud83d\n"#, "\u{FFFD}\n"), (#"\ud83d\ud83d\ude00"#, "\u{FFFD}😀"),
+        (#"\ud83d"#, "\u{FFFD}"), (#"\ude00"#, "\u{FFFD}"), (#"\ud83dx"#, "\u{FFFD}x"), (#"\ud83d\n"#, "\u{FFFD}\n"),
+        (#"\ud83d\ud83d\ude00"#, "\u{FFFD}😀"),
         (#"\ude00\ud83d"#, "\u{FFFD}\u{FFFD}"), (#"\ud83d\u0041"#, "\u{FFFD}A"),
     ])
     func loneSurrogatesAreReplaced(_ raw: String, _ text: String) {
@@ -31,7 +34,8 @@ private func decode(_ raw: String) -> [UInt8] { Array(raw.utf8).withUnsafeBytes 
     }
 
     @Test(arguments: [
-        ("", "\"\""), ("abc", "\"abc\""), ("\"\\/", #""\"\\/""#), ("\u{8}\t\n\u{C}\r", #""\b\t\n\f\r""#), ("\u{0}\u{1}\u{1F}", #""\u0000\u0001\u001f""#),
+        ("", "\"\""), ("abc", "\"abc\""), ("\"\\/", #""\"\\/""#), ("\u{8}\t\n\u{C}\r", #""\b\t\n\f\r""#),
+        ("\u{0}\u{1}\u{1F}", #""\u0000\u0001\u001f""#),
         ("é漢😀\u{7F}\u{2028}", "\"é漢😀\u{7F}\u{2028}\""),
     ])
     func whatMustBeEscapedIs(_ text: String, _ quoted: String) {
@@ -76,7 +80,8 @@ private func decode(_ raw: String) -> [UInt8] { Array(raw.utf8).withUnsafeBytes 
     }
 
     @Test(arguments: [
-        ("1", 1), ("-0", 0), ("1.0", 1), ("1e3", 1000), ("9223372036854775807", Int.max), ("1.5", nil), ("1e400", nil), ("9223372036854775808", nil),
+        ("1", 1), ("-0", 0), ("1.0", 1), ("1e3", 1000), ("9223372036854775807", Int.max), ("1.5", nil), ("1e400", nil),
+        ("9223372036854775808", nil),
     ])
     func wholeNumbersAreInts(_ text: String, _ value: Int?) throws {
         #expect(try JSONValue(parsing: text).int == value)
@@ -99,7 +104,8 @@ private func decode(_ raw: String) -> [UInt8] { Array(raw.utf8).withUnsafeBytes 
         object["a"] = 9
         object["b"] = nil
         #expect(object.keys == ["a", "c"])
-        #expect(JSONValue.object(object.merged(under: JSONObject([("c", 4), ("d", 5)]))).text == #"{"a":9,"c":4,"d":5}"#)
+        #expect(
+            JSONValue.object(object.merged(under: JSONObject([("c", 4), ("d", 5)]))).text == #"{"a":9,"c":4,"d":5}"#)
     }
 
     @Test func textForPeopleIsTheSameValue() throws {

@@ -12,7 +12,9 @@ private func decode(_ pieces: [[UInt8]], limit: Int = 8 << 20, finishes: Bool = 
     return events
 }
 
-private func decode(_ text: String, finishes: Bool = true) throws -> [SSEEvent] { try decode([Array(text.utf8)], finishes: finishes) }
+private func decode(_ text: String, finishes: Bool = true) throws -> [SSEEvent] {
+    try decode([Array(text.utf8)], finishes: finishes)
+}
 
 private func event(_ data: String, _ name: String = "") -> SSEEvent { SSEEvent(name: name, data: Bytes(data)) }
 
@@ -24,21 +26,30 @@ private func event(_ data: String, _ name: String = "") -> SSEEvent { SSEEvent(n
     }
 
     @Test func mixedLineEndsAreNotCountedTwice() throws {
-        #expect(try decode("data: 1\r\n\ndata: 2\n\rdata: 3\r\r\ndata: 4\r\n\r\n") == ["1", "2", "3", "4"].map { event($0) })
+        #expect(
+            try decode("data: 1\r\n\ndata: 2\n\rdata: 3\r\r\ndata: 4\r\n\r\n")
+                == ["1", "2", "3", "4"].map { event($0) })
     }
 
-    @Test(arguments: [
-        ("data: x\n\n", ["x"]), ("data:x\n\n", ["x"]), ("data:  x\n\n", [" x"]), ("data: x \n\n", ["x "]), ("data\n\n", [""]), ("data:\n\n", [""]), ("data: \n\n", [""]),
-        ("data\ndata\n\n", ["\n"]), ("data: a\ndata:\ndata: b\n\n", ["a\n\nb"]), ("data: a:b\n\n", ["a:b"]), ("\n\n\n", []), ("event: x\n\n", []), ("id: 1\nretry: 5\n\n", []),
-        ("Data: x\n\n", []), (" data: x\n\n", []), ("datax: y\n\n", []), (":data: x\n\n", []), ("data: é漢\n\n", ["é漢"]), ("unknown\ndata: x\nother: y\n\n", ["x"]),
-        ("", []),
-    ] as [(String, [String])])
+    @Test(
+        arguments: [
+            ("data: x\n\n", ["x"]), ("data:x\n\n", ["x"]), ("data:  x\n\n", [" x"]), ("data: x \n\n", ["x "]),
+            ("data\n\n", [""]), ("data:\n\n", [""]), ("data: \n\n", [""]),
+            ("data\ndata\n\n", ["\n"]), ("data: a\ndata:\ndata: b\n\n", ["a\n\nb"]), ("data: a:b\n\n", ["a:b"]),
+            ("\n\n\n", []), ("event: x\n\n", []), ("id: 1\nretry: 5\n\n", []),
+            ("Data: x\n\n", []), (" data: x\n\n", []), ("datax: y\n\n", []), (":data: x\n\n", []),
+            ("data: é漢\n\n", ["é漢"]), ("unknown\ndata: x\nother: y\n\n", ["x"]),
+            ("", []),
+        ] as [(String, [String])])
     func fieldsAreReadAsTheStandardSays(_ text: String, _ data: [String]) throws {
         #expect(try decode(text) == data.map { event($0) })
     }
 
     @Test func namesBelongToOneEvent() throws {
-        #expect(try decode("event: a\n\ndata: 1\n\nevent: b\nevent: c\ndata: 2\n\ndata: 3\n\n") == [event("1"), event("2", "c"), event("3")])
+        #expect(
+            try decode("event: a\n\ndata: 1\n\nevent: b\nevent: c\ndata: 2\n\ndata: 3\n\n") == [
+                event("1"), event("2", "c"), event("3"),
+            ])
     }
 
     @Test func aByteOrderMarkIsSkippedAtTheStartOnly() throws {
@@ -59,7 +70,9 @@ private func event(_ data: String, _ name: String = "") -> SSEEvent { SSEEvent(n
     @Test func aHalfReadEventIsKnown() throws {
         var decoder = SSEDecoder()
         var events: [SSEEvent] = []
-        func feed(_ text: String) throws { try Array(text.utf8).withUnsafeBytes { try decoder.feed($0, into: &events) } }
+        func feed(_ text: String) throws {
+            try Array(text.utf8).withUnsafeBytes { try decoder.feed($0, into: &events) }
+        }
         #expect(!decoder.isMidEvent)
         try feed("da")
         #expect(decoder.isMidEvent)
@@ -76,14 +89,19 @@ private func event(_ data: String, _ name: String = "") -> SSEEvent { SSEEvent(n
 
     @Test func anyCutGivesTheSameEvents() throws {
         let whole = try decode([Self.stream])
-        #expect(whole == [event("{\"a\":\n1}", "message_start"), event("é漢😀"), event("1"), event("2"), event("[DONE]", "last")])
+        #expect(
+            whole == [
+                event("{\"a\":\n1}", "message_start"), event("é漢😀"), event("1"), event("2"), event("[DONE]", "last"),
+            ])
         for first in 0...Self.stream.count {
             #expect(try decode([Array(Self.stream[..<first]), Array(Self.stream[first...])]) == whole)
         }
         #expect(try decode(Self.stream.map { [$0] }) == whole)
         for first in stride(from: 0, to: Self.stream.count, by: 3) {
             for second in stride(from: first, to: Self.stream.count, by: 5) {
-                let pieces = [Array(Self.stream[..<first]), Array(Self.stream[first..<second]), [], Array(Self.stream[second...])]
+                let pieces = [
+                    Array(Self.stream[..<first]), Array(Self.stream[first..<second]), [], Array(Self.stream[second...]),
+                ]
                 #expect(try decode(pieces) == whole)
             }
         }
@@ -105,7 +123,9 @@ private func event(_ data: String, _ name: String = "") -> SSEEvent { SSEEvent(n
     }
 
     @Test func whatIsWrittenIsReadAgain() throws {
-        for sent in [event("{}"), event("a\nb\n", "x"), event("", "ping"), event("\n"), SSEEvent.done, event("é漢😀", "ü")] {
+        for sent in [
+            event("{}"), event("a\nb\n", "x"), event("", "ping"), event("\n"), SSEEvent.done, event("é漢😀", "ü"),
+        ] {
             var output = BytesBuilder()
             sent.write(into: &output)
             #expect(try decode([output.finish().array], finishes: false) == [sent])

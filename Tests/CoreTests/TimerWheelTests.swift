@@ -26,11 +26,15 @@ private let tick = TimerWheel.tick
 private let second: Int64 = 1_000_000_000
 
 @Suite struct TimerWheelTests {
-    private func passed(_ wheel: inout TimerWheel, to now: Int64) -> [Timer] { wheel.advance(to: now).compactMap { $0 as? Timer } }
+    private func passed(_ wheel: inout TimerWheel, to now: Int64) -> [Timer] {
+        wheel.advance(to: now).compactMap { $0 as? Timer }
+    }
 
     @Test func aDeadlinePassesNotBeforeItsTime() {
         for start in [0, 5, tick - 1, tick, 1234 * second + 7] {
-            for delay in [0, 1, tick - 1, tick, tick + 1, 3 * tick + 5, 511 * tick, 512 * tick, 513 * tick, 20 * second] {
+            for delay in [
+                0, 1, tick - 1, tick, tick + 1, 3 * tick + 5, 511 * tick, 512 * tick, 513 * tick, 20 * second,
+            ] {
                 var wheel = TimerWheel(now: start)
                 let timer = Timer(start + delay)
                 wheel.schedule(timer, now: start)
@@ -142,7 +146,8 @@ private let second: Int64 = 1_000_000_000
     private final class Driver {
         var now: Int64 = 0
         var armedFor: [Int64] = []
-        private(set) lazy var timers = LoopTimers(now: { [unowned self] in now }, arm: { [unowned self] in armedFor.append(now + $0) })
+        private(set) lazy var timers = LoopTimers(
+            now: { [unowned self] in now }, arm: { [unowned self] in armedFor.append(now + $0) })
 
         func pass(_ nanoseconds: Int64) {
             let end = now + nanoseconds

@@ -30,7 +30,8 @@ private let gone = Int(GH_GONE)
         #expect(try await decision(-1).0.verdict == .fail("the hook returned -1, which is no verdict"))
         let (answer, bench) = try await decision(GH_ANSWER)
         #expect(
-            answer.verdict == .answer(PluginAnswer(status: 456, body: "{\"canned\":true}", contentType: "application/json")))
+            answer.verdict
+                == .answer(PluginAnswer(status: 456, body: "{\"canned\":true}", contentType: "application/json")))
         #expect(bench.recorder.misbehaviour.isEmpty)
     }
 
@@ -52,7 +53,9 @@ private let gone = Int(GH_GONE)
         }
         for (status, expected) in [(199, 200), (201, 201), (599, 599), (0, 200)] as [(Int32, Int)] {
             raw.http_status = status
-            #expect(Decision(gh_verdict(GH_ANSWER), raw).verdict == .answer(PluginAnswer(status: expected, body: .empty, contentType: "application/json")))
+            #expect(
+                Decision(gh_verdict(GH_ANSWER), raw).verdict
+                    == .answer(PluginAnswer(status: expected, body: .empty, contentType: "application/json")))
         }
     }
 
@@ -115,7 +118,9 @@ private let gone = Int(GH_GONE)
         let exchange = bench.exchange()
         bench.probe.set(.go)
         #expect(await loop.run(.request, on: exchange).verdict == .proceed)
-        #expect(String(try #require(try exchange.changed(exchange.facts.request, .request))).contains("\"edited on another thread\""))
+        #expect(
+            String(try #require(try exchange.changed(exchange.facts.request, .request))).contains(
+                "\"edited on another thread\""))
     }
 
     @Test func aMissingDecisionIsAnEmptyOne() async throws {
@@ -127,7 +132,8 @@ private let gone = Int(GH_GONE)
     @Test func aMissingDecisionReleasesWhatTheHostHadSet() async throws {
         let bench = try Bench.doing("pend_null_decision", "stream")
         let window = StreamWindow(
-            segment: try #require(ExchangeFacts.chat().request.segments.first), text: "0123456789", freshFrom: 0, isLast: false, releasedTo: 6,
+            segment: try #require(ExchangeFacts.chat().request.segments.first), text: "0123456789", freshFrom: 0,
+            isLast: false, releasedTo: 6,
             event: nil)
         #expect(await loop.run(.stream(window), on: bench.exchange()) == Decision(verdict: .proceed, releasedTo: 6))
     }
@@ -289,8 +295,10 @@ private let gone = Int(GH_GONE)
     }
 
     @Test(arguments: [
-        ("pend", "hook"), ("pend_complete_inside", "hook"), ("pend_complete_twice", "hook"), ("pend_then_verdict", "hook"),
-        ("pending_without_pend", "hook"), ("complete_with_pending", "hook"), ("block", "blocking"), ("block_then_pend", "blocking"), ("state", "hook"),
+        ("pend", "hook"), ("pend_complete_inside", "hook"), ("pend_complete_twice", "hook"),
+        ("pend_then_verdict", "hook"),
+        ("pending_without_pend", "hook"), ("complete_with_pending", "hook"), ("block", "blocking"),
+        ("block_then_pend", "blocking"), ("state", "hook"),
     ])
     func nothingIsLeftOfACallThatIsOver(_ what: String, _ check: String) async throws {
         let probe: Probe
@@ -451,17 +459,22 @@ private let gone = Int(GH_GONE)
         do throws(PluginCreationError) {
             let library = try! Loaded.library("behaviours")
             _ = try PluginInstance.create(
-                library: library, interface: .hooks, id: "hook", check: nil, config: ["do": "refuse_config"], services: Recorder().services)
+                library: library, interface: .hooks, id: "hook", check: nil, config: ["do": "refuse_config"],
+                services: Recorder().services)
             Issue.record("it was created")
         } catch {
             #expect(error.name == "behaviours.hook")
             #expect(
-                error.errors == [PluginConfigError(pointer: "/do", message: "not today"), PluginConfigError(pointer: "/text", message: "nor this")])
+                error.errors == [
+                    PluginConfigError(pointer: "/do", message: "not today"),
+                    PluginConfigError(pointer: "/text", message: "nor this"),
+                ])
         }
         do throws(PluginCreationError) {
             let library = try! Loaded.library("behaviours")
             _ = try PluginInstance.create(
-                library: library, interface: .hooks, id: "hook", check: nil, config: ["do": "refuse_silently"], services: Recorder().services)
+                library: library, interface: .hooks, id: "hook", check: nil, config: ["do": "refuse_silently"],
+                services: Recorder().services)
             Issue.record("it was created")
         } catch {
             #expect(error.errors == [PluginConfigError(pointer: "", message: "create() failed and gave no reason")])
@@ -473,7 +486,8 @@ private let gone = Int(GH_GONE)
         let library = try Loaded.library("behaviours")
         for probe in probes {
             _ = try PluginInstance.create(
-                library: library, interface: .hooks, id: "hook", check: nil, config: ["probe": JSONValue(probe.address)],
+                library: library, interface: .hooks, id: "hook", check: nil,
+                config: ["probe": JSONValue(probe.address)],
                 services: Recorder().services)
         }
         await ControlThread.call {}

@@ -11,13 +11,17 @@ import Testing
     private let recorder = Recorder()
     private let state = Workshop.folder()
 
-    private func load(_ folder: PluginFolder, _ change: (inout PluginLoader.Settings) -> Void = { _ in }) throws(PluginRefusal) -> PluginLibrary? {
+    private func load(_ folder: PluginFolder, _ change: (inout PluginLoader.Settings) -> Void = { _ in })
+        throws(PluginRefusal) -> PluginLibrary?
+    {
         var settings = PluginLoader.Settings(stateDirectory: state)
         change(&settings)
         return try PluginLoader(settings, services: recorder.services).load(folder.path)
     }
 
-    private func refusal(_ folder: PluginFolder, _ change: (inout PluginLoader.Settings) -> Void = { _ in }) -> PluginRefusal? {
+    private func refusal(_ folder: PluginFolder, _ change: (inout PluginLoader.Settings) -> Void = { _ in })
+        -> PluginRefusal?
+    {
         do throws(PluginRefusal) {
             _ = try load(folder, change)
             return nil
@@ -27,7 +31,8 @@ import Testing
     }
 
     private func expect(
-        _ folder: PluginFolder, refusedFor reason: String, at file: String, _ change: (inout PluginLoader.Settings) -> Void = { _ in },
+        _ folder: PluginFolder, refusedFor reason: String, at file: String,
+        _ change: (inout PluginLoader.Settings) -> Void = { _ in },
         _ location: SourceLocation = #_sourceLocation
     ) {
         let found = refusal(folder, change)
@@ -72,7 +77,8 @@ import Testing
         Fault(define: "NO_TABLE", reason: "plugin.json promises gh.hooks/1, but query(\"gh.hooks/1\") returned NULL"),
         Fault(define: "HOOKS_SIZE=16", reason: "its table gh.hooks/1 has struct_size 16; expected at least 56"),
         Fault(
-            define: "NO_HOOK", reason: "plugin.json promises on_request for the check check, but the table gh.hooks/1 has none"),
+            define: "NO_HOOK",
+            reason: "plugin.json promises on_request for the check check, but the table gh.hooks/1 has none"),
     ])
     func aFaultyLibraryIsRefused(_ fault: Fault) throws {
         let folder = try PluginFolder("refusals", [fault.define])
@@ -81,7 +87,10 @@ import Testing
 
     @Test func whatTheEntrySaysIsLogged() throws {
         #expect(refusal(try PluginFolder("refusals", ["ENTRY_NULL"])) != nil)
-        #expect(recorder.lines == [Recorder.Line(level: .error, plugin: "refusals", message: "this host will not do", fields: [])])
+        #expect(
+            recorder.lines == [
+                Recorder.Line(level: .error, plugin: "refusals", message: "this host will not do", fields: [])
+            ])
     }
 
     @Test func aMissingSymbolIsAnErrorAtOnce() throws {
@@ -93,7 +102,10 @@ import Testing
     }
 
     @Test func aLargerDescriptorOfALaterMinorIsAccepted() throws {
-        #expect(try load(try PluginFolder("refusals", ["STRUCT_SIZE=sizeof(gh_plugin)+64", "HOOKS_SIZE=sizeof(gh_hooks)+8"])) != nil)
+        #expect(
+            try load(
+                try PluginFolder("refusals", ["STRUCT_SIZE=sizeof(gh_plugin)+64", "HOOKS_SIZE=sizeof(gh_hooks)+8"]))
+                != nil)
     }
 
     @Test func aMissingLibraryIsNamed() throws {
@@ -137,15 +149,20 @@ import Testing
     @Test func aTruncatedLibraryIsRefusedWhereverItEnds() throws {
         let whole = try Workshop.compile("refusals/refusals.c")
         let inHeader = try patched { $0.removeLast($0.count - 40) }
-        expect(inHeader, refusedFor: "is a truncated ELF file: it ends at byte 40, within its header", at: inHeader.library)
+        expect(
+            inHeader, refusedFor: "is a truncated ELF file: it ends at byte 40, within its header", at: inHeader.library
+        )
         let inTable = try patched { $0.removeLast($0.count - 100) }
-        expect(inTable, refusedFor: "is a truncated ELF file: its program headers lie beyond its end", at: inTable.library)
+        expect(
+            inTable, refusedFor: "is a truncated ELF file: its program headers lie beyond its end", at: inTable.library)
         // The end of the last segment that is mapped from the file.
         let image = try #require(try? ELFImage(Bytes(whole)))
         #expect(image.isSharedObject)
         let half = try patched { $0.removeLast($0.count / 2) }
         let reason = try #require(refusal(half)?.reason)
-        #expect(reason.hasPrefix("is a truncated ELF file: it ends at byte \(whole.count - whole.count / 2), a segment at byte "))
+        #expect(
+            reason.hasPrefix(
+                "is a truncated ELF file: it ends at byte \(whole.count - whole.count / 2), a segment at byte "))
     }
 
     @Test func noDamageToALibrarysHeadersCrashesTheReader() throws {
@@ -228,7 +245,8 @@ import Testing
         chmod(state + "/plugins", 0o777)
         expect(
             folder,
-            refusedFor: "cannot be copied: the state directory \(state)/plugins has mode 0777, so that others can change it; expected no write permission for group and others",
+            refusedFor:
+                "cannot be copied: the state directory \(state)/plugins has mode 0777, so that others can change it; expected no write permission for group and others",
             at: folder.library)
     }
 
@@ -239,7 +257,9 @@ import Testing
         let digest = try #require(try load(folder)).sha256
         #expect(try load(folder) { $0.pins = ["refusals": digest.uppercased()] } != nil)
         let other = String(repeating: "0", count: 64)
-        expect(folder, refusedFor: "its SHA-256 is \(digest); the configuration pins \(other)", at: folder.library) { $0.pins = ["refusals": other] }
+        expect(folder, refusedFor: "its SHA-256 is \(digest); the configuration pins \(other)", at: folder.library) {
+            $0.pins = ["refusals": other]
+        }
     }
 
     @Test func aTamperedCopyIsRefused() throws {
@@ -278,11 +298,15 @@ import Testing
     @Test func aManifestThatIsNoJSONIsRefusedWithThePlace() throws {
         var folder = try PluginFolder("refusals")
         try folder.writeManifest("{\"manifest\": 1,}")
-        expect(folder, refusedFor: "is not valid JSON: expected a member name in quotes (byte 15)", at: folder.manifestFile)
+        expect(
+            folder, refusedFor: "is not valid JSON: expected a member name in quotes (byte 15)", at: folder.manifestFile
+        )
         try folder.writeManifest("{\"id\": \"a\", \"id\": \"b\"}")
         expect(folder, refusedFor: "is not valid JSON: duplicate member \"id\" (byte 13)", at: folder.manifestFile)
         try folder.writeManifest("")
-        expect(folder, refusedFor: "is not valid JSON: expected a value, found the end of the text (byte 0)", at: folder.manifestFile)
+        expect(
+            folder, refusedFor: "is not valid JSON: expected a value, found the end of the text (byte 0)",
+            at: folder.manifestFile)
         try folder.writeManifest("[]")
         expect(folder, refusedFor: "/: expected an object", at: folder.manifestFile)
     }
@@ -327,20 +351,33 @@ import Testing
         Flaw("/abi/minor", "1", "/abi/minor: unknown member"),
         Flaw("/library", nil, "/library: expected an object; it is missing"),
         Flaw("/library", "{\"plan9-mips\": \"a.so\"}", "/library: there is no library for \(ManifestReader.platform)"),
-        Flaw("/library/\(ManifestReader.platform)", "\"../a.so\"", "/library/\(ManifestReader.platform): expected a file name beside plugin.json, found \"../a.so\""),
-        Flaw("/library/\(ManifestReader.platform)", "\"/lib/a.so\"", "/library/\(ManifestReader.platform): expected a file name beside plugin.json, found \"/lib/a.so\""),
-        Flaw("/library/\(ManifestReader.platform)", "\"..\"", "/library/\(ManifestReader.platform): expected a file name beside plugin.json, found \"..\""),
+        Flaw(
+            "/library/\(ManifestReader.platform)", "\"../a.so\"",
+            "/library/\(ManifestReader.platform): expected a file name beside plugin.json, found \"../a.so\""),
+        Flaw(
+            "/library/\(ManifestReader.platform)", "\"/lib/a.so\"",
+            "/library/\(ManifestReader.platform): expected a file name beside plugin.json, found \"/lib/a.so\""),
+        Flaw(
+            "/library/\(ManifestReader.platform)", "\"..\"",
+            "/library/\(ManifestReader.platform): expected a file name beside plugin.json, found \"..\""),
         Flaw("/colour", "\"red\"", "/colour: unknown member"),
         Flaw("/needs", "\"gh.http/1\"", "/needs: expected an array of texts, found a string"),
         Flaw("/needs", "[1]", "/needs: expected an array of texts, found a number in it"),
         Flaw(
             "/needs", "[\"gh.quantum/1\"]",
-            "/needs: this host does not offer gh.quantum/1; it offers gh.http/1, gh.metrics/1, gh.regex/1, gh.schema/1, gh.upstream/1"),
+            "/needs: this host does not offer gh.quantum/1; it offers gh.http/1, gh.metrics/1, gh.regex/1, gh.schema/1, gh.upstream/1"
+        ),
         Flaw("/grants", "{\"egres\": []}", "/grants/egres: unknown member"),
         Flaw("/grants", "{\"egress\": \"all\"}", "/grants/egress: expected an array of texts, found a string"),
-        Flaw("/isolation", "\"process-only\"", "refusals must run in a process of its own, which this version of the gateway does not offer"),
-        Flaw("/runtime", "\"go\"", "refusals must run in a process of its own, which this version of the gateway does not offer"),
-        Flaw("/defaults", "{\"on_failure\": \"shut\"}", "/defaults/on_failure: expected open, closed or retry, found \"shut\""),
+        Flaw(
+            "/isolation", "\"process-only\"",
+            "refusals must run in a process of its own, which this version of the gateway does not offer"),
+        Flaw(
+            "/runtime", "\"go\"",
+            "refusals must run in a process of its own, which this version of the gateway does not offer"),
+        Flaw(
+            "/defaults", "{\"on_failure\": \"shut\"}",
+            "/defaults/on_failure: expected open, closed or retry, found \"shut\""),
         Flaw("/defaults", "{\"on_timeout\": true}", "/defaults/on_timeout: expected a text, found a boolean"),
         Flaw("/defaults", "{\"timeout\": 1}", "/defaults/timeout: unknown member"),
         Flaw("/defaults", "{\"timeout_ms\": 1.5}", "/defaults/timeout_ms: expected a whole number, found a number"),
@@ -350,23 +387,33 @@ import Testing
         Flaw("/checks/check/hook", "{}", "/checks/check/hook: unknown member"),
         Flaw(
             "/checks/check/hooks/on_reply", "{}",
-            "/checks/check/hooks/on_reply: unknown hook; known are on_request, on_response, on_stream, on_error, on_done"),
-        Flaw("/checks/check/hooks/on_request", "true", "/checks/check/hooks/on_request: expected an object, found a boolean"),
-        Flaw("/checks/check/hooks/on_request", "{\"blocking\": true}", "/checks/check/hooks/on_request/blocking: unknown member"),
-        Flaw("/checks/check/hooks/on_stream", "{\"window\": 1}", "/checks/check/hooks/on_stream/window: unknown member"),
+            "/checks/check/hooks/on_reply: unknown hook; known are on_request, on_response, on_stream, on_error, on_done"
+        ),
+        Flaw(
+            "/checks/check/hooks/on_request", "true",
+            "/checks/check/hooks/on_request: expected an object, found a boolean"),
+        Flaw(
+            "/checks/check/hooks/on_request", "{\"blocking\": true}",
+            "/checks/check/hooks/on_request/blocking: unknown member"),
+        Flaw(
+            "/checks/check/hooks/on_stream", "{\"window\": 1}", "/checks/check/hooks/on_stream/window: unknown member"),
         Flaw(
             "/checks/check/hooks/on_stream", "{\"mode\": \"half\"}",
             "/checks/check/hooks/on_stream/mode: expected off, observe, window, event, full, found \"half\""),
-        Flaw("/checks/check/hooks/on_stream", "{\"window_bytes\": \"1k\"}", "/checks/check/hooks/on_stream/window_bytes: expected a whole number, found a string"),
+        Flaw(
+            "/checks/check/hooks/on_stream", "{\"window_bytes\": \"1k\"}",
+            "/checks/check/hooks/on_stream/window_bytes: expected a whole number, found a string"),
         Flaw("/checks/check/blocking", "1", "/checks/check/blocking: expected true or false, found a number"),
         Flaw(
             "/checks/check/segments", "[\"words\"]",
-            "/checks/check/segments: unknown kind \"words\"; known are audio, file, image, other, reasoning, text, token_ids, tool_arguments, tool_result, tool_schema"),
+            "/checks/check/segments: unknown kind \"words\"; known are audio, file, image, other, reasoning, text, token_ids, tool_arguments, tool_result, tool_schema"
+        ),
         Flaw("/checks/check/aliases", "{}", "/checks/check/aliases: expected an array of texts, found an object"),
         Flaw("/providers", "{\"p\": {}}", "/providers/p/endpoints: expected an object; it is missing"),
         Flaw(
             "/providers", "{\"p\": {\"endpoints\": {\"chat\": \"native\"}}}",
-            "/providers/p/endpoints/chat: unknown endpoint; known are chat_completions, completions, embeddings, messages, models, proxy"),
+            "/providers/p/endpoints/chat: unknown endpoint; known are chat_completions, completions, embeddings, messages, models, proxy"
+        ),
         Flaw(
             "/providers", "{\"p\": {\"endpoints\": {\"messages\": \"no\"}}}",
             "/providers/p/endpoints/messages: expected native or translate"),
@@ -391,7 +438,9 @@ import Testing
     @Test func providersNeedTheirTable() throws {
         var folder = try PluginFolder("refusals")
         try folder.put("/providers", "{\"p\": {\"endpoints\": {\"messages\": \"native\"}}}")
-        expect(folder, refusedFor: "plugin.json promises gh.provider/1, but query(\"gh.provider/1\") returned NULL", at: folder.library)
+        expect(
+            folder, refusedFor: "plugin.json promises gh.provider/1, but query(\"gh.provider/1\") returned NULL",
+            at: folder.library)
     }
 
     @Test func everyHookThatIsPromisedMustBeThere() throws {
@@ -402,7 +451,9 @@ import Testing
             var folder = try PluginFolder("refusals")
             try folder.put("/checks/check/hooks", "{\(hook)}")
             expect(
-                folder, refusedFor: "plugin.json promises \(needs) for the check check, but the table gh.hooks/1 has none", at: folder.library)
+                folder,
+                refusedFor: "plugin.json promises \(needs) for the check check, but the table gh.hooks/1 has none",
+                at: folder.library)
         }
         var folder = try PluginFolder("refusals")
         try folder.put("/checks/check/hooks", "{\"on_stream\": {\"mode\": \"off\"}}")

@@ -30,10 +30,14 @@ final class Probe: Sendable {
     func result(_ line: Int) -> Int { Int(slots[Slot.results.rawValue + line].load(ordering: .sequentiallyConsistent)) }
     func results(_ count: Int) -> [Int] { (0..<count).map(result) }
 
-    func set(_ slot: Slot, _ value: Int = 1) { slots[slot.rawValue].store(Int64(value), ordering: .sequentiallyConsistent) }
+    func set(_ slot: Slot, _ value: Int = 1) {
+        slots[slot.rawValue].store(Int64(value), ordering: .sequentiallyConsistent)
+    }
 
     /// Waits until the slot has reached a count.
-    func waits(for slot: Slot, _ value: Int = 1, _ comment: Comment? = nil, _ location: SourceLocation = #_sourceLocation) async {
+    func waits(
+        for slot: Slot, _ value: Int = 1, _ comment: Comment? = nil, _ location: SourceLocation = #_sourceLocation
+    ) async {
         await eventually(comment ?? "\(slot) reaches \(value)", location) { self[slot] >= value }
     }
 }

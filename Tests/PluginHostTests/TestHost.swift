@@ -30,7 +30,8 @@ final class Recorder: PluginMetrics, Sendable {
             version: "0",
             log: { level, plugin, message, fields in
                 self.state.withLock { state in
-                    state.lines.append(Line(level: level, plugin: plugin, message: message, fields: fields.map { "\($0.0)=\($0.1)" }))
+                    state.lines.append(
+                        Line(level: level, plugin: plugin, message: message, fields: fields.map { "\($0.0)=\($0.1)" }))
                 }
             },
             metrics: self, fetcher: fetcher)
@@ -42,7 +43,9 @@ final class Recorder: PluginMetrics, Sendable {
 
     /// What was reported of misbehaving plugins.
     var misbehaviour: [String] {
-        lines.filter { $0.level == .error && $0.message.hasPrefix("PLUGIN_MISBEHAVING: ") }.map { String($0.message.dropFirst(20)) }
+        lines.filter { $0.level == .error && $0.message.hasPrefix("PLUGIN_MISBEHAVING: ") }.map {
+            String($0.message.dropFirst(20))
+        }
     }
 
     private func define(_ text: String) -> UInt32 {
@@ -53,12 +56,16 @@ final class Recorder: PluginMetrics, Sendable {
         }
     }
 
-    func defineCounter(plugin: String, name: String, help: String) -> UInt32 { define("counter \(plugin) \(name): \(help)") }
+    func defineCounter(plugin: String, name: String, help: String) -> UInt32 {
+        define("counter \(plugin) \(name): \(help)")
+    }
     func defineHistogram(plugin: String, name: String, help: String, bounds: [Double]) -> UInt32 {
         define("histogram \(plugin) \(name): \(help) \(bounds)")
     }
     func add(_ metric: UInt32, _ amount: Double) { state.withLock { $0.recorded.append("add \(metric) \(amount)") } }
-    func observe(_ metric: UInt32, _ value: Double) { state.withLock { $0.recorded.append("observe \(metric) \(value)") } }
+    func observe(_ metric: UInt32, _ value: Double) {
+        state.withLock { $0.recorded.append("observe \(metric) \(value)") }
+    }
 }
 
 /// Fetches that end when a test says so, or when they are cancelled; always on a thread of its own.
@@ -119,7 +126,8 @@ actor TestLoop {
 
     /// Runs a hook with so many milliseconds of the loop's time to live.
     func run(
-        _ hook: Hook, on exchange: HookExchange, _ facts: ExchangeFacts? = nil, presentedBytes: Int = 100, within milliseconds: Int = 1000
+        _ hook: Hook, on exchange: HookExchange, _ facts: ExchangeFacts? = nil, presentedBytes: Int = 100,
+        within milliseconds: Int = 1000
     ) async -> Decision {
         let deadline = Deadline(nanoseconds: clock.now + Int64(milliseconds) * 1_000_000)
         exchange.prepare(facts ?? exchange.facts, deadline: deadline)
@@ -159,7 +167,8 @@ struct Bench {
         recorder = Recorder()
         instance = try PluginInstance.create(
             library: library, interface: .hooks, id: check, check: library.manifest.checks.first { $0.id == check },
-            config: .object(JSONObject(parameters + [("probe", JSONValue(probe.address))])), services: recorder.services)
+            config: .object(JSONObject(parameters + [("probe", JSONValue(probe.address))])), services: recorder.services
+        )
     }
 
     static func doing(
@@ -177,11 +186,13 @@ struct Bench {
 }
 
 extension ExchangeFacts {
-    static let chatBody = #"{"model":"m","messages":[{"role":"system","content":"Be kind."},{"role":"user","content":"Grüße, \"Ada\" 😀"}]}"#
+    static let chatBody =
+        #"{"model":"m","messages":[{"role":"system","content":"Be kind."},{"role":"user","content":"Grüße, \"Ada\" 😀"}]}"#
 
     static func chat(_ body: String = chatBody, answer: String? = nil) -> ExchangeFacts {
         let identity = ExchangeIdentity(
-            endpoint: .chatCompletions, method: "POST", path: "/v1/chat/completions", traceID: "t-1", workspace: "w", principal: "p",
+            endpoint: .chatCompletions, method: "POST", path: "/v1/chat/completions", traceID: "t-1", workspace: "w",
+            principal: "p",
             isStream: true, metadata: [("team", "red"), ("user", "u\"1")],
             requestHeaders: [("x-twice", "one"), ("Authorization", "Bearer s"), ("X-TWICE", "two")])
         return ExchangeFacts(
@@ -190,7 +201,8 @@ extension ExchangeFacts {
             target: "config.targets[1]", attempt: 2, attemptCount: 3,
             response: answer.map { BodyView(body: Bytes($0), endpoint: .chatCompletions, isRequest: false) },
             responseHeaders: answer == nil ? [] : [("X-Reply", "yes")], status: answer == nil ? nil : 200,
-            usage: answer == nil ? nil : TokenUsage(prompt: 1, completion: 2, total: 3), finishReason: answer == nil ? nil : "stop")
+            usage: answer == nil ? nil : TokenUsage(prompt: 1, completion: 2, total: 3),
+            finishReason: answer == nil ? nil : "stop")
     }
 }
 

@@ -11,7 +11,8 @@ import Testing
 struct WorkshopError: Error { var message: String }
 
 enum Workshop {
-    static let root = String(#filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/"))
+    static let root = String(
+        #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/"))
 
     /// A directory of this process's own, gone when it ends.
     static let scratch: String = {
@@ -53,7 +54,8 @@ enum Workshop {
             let output = folder() + "/plugin.so"
             let status = try run(
                 [
-                    "cc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unused", "-fPIC", "-shared", "-fvisibility=hidden",
+                    "cc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unused", "-fPIC", "-shared",
+                    "-fvisibility=hidden",
                     "-I", root + "/include",
                 ] + defines.map { "-D" + $0 } + [root + "/Tests/ABITests/plugins/" + source, "-o", output])
             guard status == 0 else { throw WorkshopError(message: "cc could not compile \(key)") }
@@ -81,7 +83,9 @@ enum Workshop {
         guard descriptor >= 0 else { throw WorkshopError(message: "\(path) cannot be written") }
         defer { close(descriptor) }
         fchmod(descriptor, mode)
-        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else { throw WorkshopError(message: "\(path) is full") }
+        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+            throw WorkshopError(message: "\(path) is full")
+        }
     }
 }
 
@@ -91,7 +95,9 @@ struct PluginFolder {
     private(set) var manifest: Bytes
 
     /// `source`: "behaviours" for plugins/behaviours/behaviours.c and its plugin.json.
-    init(_ source: String, _ defines: [String] = [], in parent: String = Workshop.folder(), named name: String? = nil) throws {
+    init(_ source: String, _ defines: [String] = [], in parent: String = Workshop.folder(), named name: String? = nil)
+        throws
+    {
         let file = source.split(separator: "-").joined(separator: "_")
         path = parent + "/" + (name ?? source)
         manifest = Bytes(try Self.manifest(of: source))
@@ -101,7 +107,9 @@ struct PluginFolder {
     }
 
     private static func manifest(of source: String) throws -> [UInt8] {
-        guard source == "refusals" else { return try Workshop.read("\(Workshop.root)/Tests/ABITests/plugins/\(source)/plugin.json") }
+        guard source == "refusals" else {
+            return try Workshop.read("\(Workshop.root)/Tests/ABITests/plugins/\(source)/plugin.json")
+        }
         return Array(
             """
             {"manifest": 1, "id": "refusals", "version": "1.0.0",

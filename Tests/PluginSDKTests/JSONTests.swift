@@ -2,11 +2,12 @@ import PluginSDK
 import Testing
 
 @Suite struct JSONParsing {
-    @Test(arguments: [
-        ("null", JSON.null), ("true", .bool(true)),
-        (" [1, -2.50e+3 ,\"a\"] ", [.number("1"), .number("-2.50e+3"), "a"]),
-        ("{}", .object(.init())), ("{\"a\":{\"b\":[]}}", ["a": ["b": []]]), ("\"\"", ""), ("0", .number("0")),
-    ] as [(String, JSON)])
+    @Test(
+        arguments: [
+            ("null", JSON.null), ("true", .bool(true)),
+            (" [1, -2.50e+3 ,\"a\"] ", [.number("1"), .number("-2.50e+3"), "a"]),
+            ("{}", .object(.init())), ("{\"a\":{\"b\":[]}}", ["a": ["b": []]]), ("\"\"", ""), ("0", .number("0")),
+        ] as [(String, JSON)])
     func reads(text: String, expected: JSON) throws {
         #expect(try JSON(parsing: text) == expected)
     }
@@ -50,10 +51,12 @@ import Testing
 }
 
 @Suite struct JSONValues {
-    @Test(arguments: [
-        ("1", 1, 1.0), ("-7", -7, -7.0), ("1.0", 1, 1.0), ("1e3", 1000, 1000.0), ("1.5", nil, 1.5), ("1e30", nil, 1e30),
-        ("9223372036854775807", .max, 9223372036854775807.0),
-    ] as [(String, Int?, Double)])
+    @Test(
+        arguments: [
+            ("1", 1, 1.0), ("-7", -7, -7.0), ("1.0", 1, 1.0), ("1e3", 1000, 1000.0), ("1.5", nil, 1.5),
+            ("1e30", nil, 1e30),
+            ("9223372036854775807", .max, 9223372036854775807.0),
+        ] as [(String, Int?, Double)])
     func convertsNumbers(text: String, int: Int?, double: Double) throws {
         let number = try JSON(parsing: text)
         #expect(number.int == int)

@@ -86,7 +86,7 @@ import Testing
                 "chat_completions", "completions", "embeddings", "messages", "count_tokens", "models", "proxy",
             ])
         #expect(
-            Endpoint.allCases.filter(\.hasSegmentTable) 
+            Endpoint.allCases.filter(\.hasSegmentTable)
                 == [.chatCompletions, .completions, .embeddings, .messages, .countTokens])
         #expect(
             Endpoint.allCases.map(\.portkeyFunction) == [

@@ -54,7 +54,8 @@ struct CannedReply {
         case .chatCompletion:
             let delta: JSON = ["role": "assistant", "content": .string(text)]
             for choice: JSON in [
-                ["index": 0, "delta": delta, "finish_reason": nil], ["index": 0, "delta": [:], "finish_reason": "stop"],
+                ["index": 0, "delta": delta, "finish_reason": nil],
+                ["index": 0, "delta": [:], "finish_reason": "stop"],
             ] {
                 body.append(event: nil, openAI("chatcmpl-", "chat.completion.chunk", choice: choice).bytes)
             }
