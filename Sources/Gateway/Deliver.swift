@@ -61,7 +61,7 @@ extension Worker {
         addGatewayHeaders(&headers, exchange)
         exchange.record.status = relay.head.status
         // A length that still holds is passed on; a decoded body has another.
-        let isDecoded = relay.head.value("content-encoding") != nil
+        let isDecoded = relay.head.value("content-encoding") != nil || relay.head.value("transfer-encoding") != nil
         let length = isDecoded ? nil : relay.head.value("content-length").flatMap { Int($0) }
         exchange.client.writeHead(status: relay.head.status, headers: headers, contentLength: length)
         if !relay.transfer.hasBytes { exchange.client.flush() }

@@ -10,6 +10,8 @@ struct AnswerEncoder {
     private var output = ByteBuffer()
     private var isChunked = false
     private var hasBody = true
+    /// Bytes of body that were announced and not written yet; nil where the end is marked in another way.
+    private var remaining: Int?
 
     /// A buffer that has grown beyond this is not kept for the next answer.
     private static let keptCapacity = 8 << 10
@@ -31,6 +33,8 @@ struct AnswerEncoder {
         let mayHaveBody = status >= 200 && status != 204 && status != 304
         hasBody = mayHaveBody && !isHead
         isChunked = mayHaveBody && length == .unknown
+        remaining = nil
+        if hasBody, case .known(let count) = length { remaining = count }
         var size = 160
         for (name, value) in headers { size += name.utf8.count + value.utf8.count + 4 }
         output.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { buffer in
@@ -40,7 +44,7 @@ struct AnswerEncoder {
             line.write(" ")
             line.write(text: HTTPResponseStatus(statusCode: status).reasonPhrase)
             line.write("\r\n")
-            for (name, value) in headers {
+            for (name, value) in headers where !Self.isFraming(name) {
                 line.write(text: name)
                 line.write(": ")
                 line.write(text: value)
@@ -62,8 +66,12 @@ struct AnswerEncoder {
         }
     }
 
-    mutating func body(_ bytes: Bytes) {
-        guard hasBody, bytes.count > 0 else { return }
+    mutating func body(_ all: Bytes) {
+        guard hasBody else { return }
+        // More than was announced would be read as another answer.
+        let bytes = all[0..<min(all.count, remaining ?? all.count)]
+        guard bytes.count > 0 else { return }
+        if let left = remaining { remaining = left - bytes.count }
         withExtendedLifetime(bytes) {
             _ = output.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count + 24) { buffer in
                 var line = Cursor(buffer)
@@ -78,8 +86,20 @@ struct AnswerEncoder {
         }
     }
 
-    mutating func end() {
+    /// False when less was written than announced.
+    mutating func end() -> Bool {
         if hasBody, isChunked { output.writeStaticString("0\r\n\r\n") }
+        return remaining ?? 0 == 0
+    }
+
+    /// Headers that say where the answer ends are written here alone.
+    private static func isFraming(_ name: String) -> Bool {
+        switch name.utf8.count {
+        case 10: name.lowercased() == "connection"
+        case 14: name.lowercased() == "content-length"
+        case 17: name.lowercased() == "transfer-encoding"
+        default: false
+        }
     }
 
     mutating func proceed() { output.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }

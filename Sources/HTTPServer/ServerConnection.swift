@@ -79,6 +79,8 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
 
     /// Parts of further requests that may wait before reading stops.
     private static let maximumWaitingParts = 64
+    /// Bytes of a body that nobody reads which a connection may still be kept for.
+    private static let mostIgnored = 1 << 20
 
     init(handler: any ExchangeHandler, limits: ServerLimits, timers: LoopTimers, registry: ConnectionRegistry) {
         self.handler = handler
@@ -187,7 +189,10 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
             context.close(promise: nil)
             return
         }
-        if isAnswerDone {
+        if case .receiving = phase, isAnswerDone {
+            // Garbage inside a body that nobody reads: its request has its answer.
+            linger()
+        } else if isAnswerDone {
             refuse(failure)
         } else {
             // Garbage behind a request that is being answered, or inside its body.
@@ -242,10 +247,14 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
             if let announced, announced > limit { return refuseBodySize(limit, target: head.uri) }
             exchange.isStreamed = true
             phase = .receiving(Receiving(limit: limit))
-        case .ignored: phase = .receiving(Receiving(limit: .max, isIgnored: true))
+        case .ignored:
+            phase = .receiving(Receiving(limit: Self.mostIgnored, isIgnored: true))
+            // Whether a body will come that is asked for in advance, or is this long, nobody can know: the connection ends.
+            if request.value("expect") != nil || announced ?? 0 > Self.mostIgnored { keepsAlive = false }
         }
         setDeadline(milliseconds: limits.bodyTimeoutMilliseconds)
-        if let expectation = request.value("expect") {
+        // HTTP/1.0 knows no expectations (RFC 9110, 10.1.1).
+        if let expectation = request.value("expect"), !isHTTP10 {
             guard expectation.lowercased() == "100-continue" else {
                 return refuse(
                     GatewayError(.invalidRequest, status: 417, "Expect: only 100-continue is known"), target: head.uri)
@@ -331,6 +340,11 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         guard case .receiving(var receiving) = phase else { return }
         receiving.count += buffer.readableBytes
         if receiving.count > receiving.limit {
+            if receiving.isIgnored {
+                keepsAlive = false
+                if isAnswerDone { linger() }
+                return
+            }
             if isHandled {
                 let error = bodyTooLarge(receiving.limit)
                 phase = .answering
@@ -399,10 +413,16 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
 
     func endAnswer() {
         guard context != nil else { return }
-        encoder.end()
+        let isWhole = encoder.end()
         flush()
         isAnswerDone = true
         exchange = nil
+        guard isWhole else {
+            // Less came than was announced: the client must see that.
+            phase = .closed
+            context?.close(promise: nil)
+            return
+        }
         switch phase {
         case .answering: finishRequest()
         case .receiving(let receiving) where keepsAlive && receiving.isIgnored: break
@@ -464,7 +484,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         let (headers, body) = handler.refusal(error, target: target)
         writeHead(status: error.status, headers: headers, contentLength: body.count)
         write(body)
-        encoder.end()
+        _ = encoder.end()
         flush()
         isAnswerDone = true
         linger()

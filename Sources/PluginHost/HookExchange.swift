@@ -234,13 +234,18 @@ package final class HookExchange: @unchecked Sendable {
 
     func stageHeader(_ raw: gh_side, _ name: gh_str, _ value: gh_str) -> gh_status {
         if let refused = refusesChanges { return refused }
-        guard Int(raw) == GH_SIDE_RESPONSE, let name = name.string, Self.isToken(name) else {
-            return gh_status(GH_INVALID)
-        }
+        guard Int(raw) == GH_SIDE_RESPONSE, let name = name.string, Self.isToken(name),
+            !Self.framingHeaders.contains(name.lowercased())
+        else { return gh_status(GH_INVALID) }
         if value.buffer.contains(where: { $0 < 0x20 && $0 != 9 || $0 == 0x7F }) { return gh_status(GH_INVALID) }
         headerChanges.append((name, value.string))
         return gh_status(GH_OK)
     }
+
+    /// They say where the answer ends, which is the host's to say.
+    private static let framingHeaders: Set<String> = [
+        "connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+    ]
 
     /// A header name, RFC 9110 5.6.2.
     static func isToken(_ name: String) -> Bool {

@@ -44,9 +44,11 @@ package final class CurlPoller: @unchecked Sendable {
     }
 
     package func startBatch() {
-        guard hasBatch else { return }
-        hasBatch = false
-        runDueTimers()
+        // What fails at once may be started anew from in here.
+        while hasBatch {
+            hasBatch = false
+            runDueTimers()
+        }
     }
 
     /// How the epoll set is waited for.

@@ -118,8 +118,8 @@ package final class Transfer: Timed {
     }
 
     private func fail(_ reason: UpstreamFailure) {
-        guard !isDone, failure == nil else { return }
-        failure = reason
+        guard !isDone else { return }
+        if failure == nil { failure = reason }
         pending = BytesBuilder(capacity: 0)
         detach(isFinished: false)
         wake()
@@ -156,6 +156,8 @@ package final class Transfer: Timed {
         guard multi.start(self, easy) else {
             self.easy = nil
             easy.reset()
+            upload?.onBytes = nil
+            upload = nil
             throw UpstreamFailure(.internalError, "libcurl did not take the request")
         }
     }

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from client import HELLO, ask, chat, config_header, new_trace
+from client import HELLO, Connection, ask, chat, config_header, new_trace
 from gateway import Gateway, until
 
 ALICE, BOB = "gh-alice-0123456789", "gh-bob-0123456789"
@@ -193,3 +193,42 @@ def test_a_key_of_the_environment_is_read(upstream):
     config = {"keys": [{"name": "e", "key": "${TEST_GATEWAY_KEY}"}], "providers": {"mock": {"provider": "mock"}}, "defaults": {"provider": "mock"}}
     with Gateway(config, env={"TEST_GATEWAY_KEY": "gh-from-env-1234567"}) as gateway:
         assert chat(gateway, {"x-portkey-api-key": "gh-from-env-1234567"}).status == 200
+
+
+# MARK: Before the body
+
+REFUSED = {"Authorization": "Bearer gh-nobody", "Content-Type": "application/json"}
+
+
+def test_the_body_of_a_stranger_is_not_waited_for(gateway):
+    """401 comes with the head; a body that follows is thrown away, and the connection serves on."""
+    with Connection(gateway) as connection:
+        connection.send_request("POST", "/v1/chat/completions", REFUSED | {"Content-Length": "400000"})
+        assert connection.read_answer().status == 401
+        connection.send(b"x" * 400_000)
+        connection.send_request("GET", "/livez")
+        assert connection.read_answer().status == 200
+
+
+def test_a_stranger_is_not_told_to_go_on(gateway):
+    """No 100 means that the body may never come: what comes next must not be taken for it."""
+    with Connection(gateway) as connection:
+        connection.send_request("POST", "/v1/chat/completions", REFUSED | {"Expect": "100-continue", "Content-Length": "200"})
+        answer = connection.read_answer()
+        assert answer.status == 401 and answer.header("connection") == "close"
+
+
+def test_a_long_body_of_a_stranger_ends_the_connection(gateway):
+    with Connection(gateway) as connection:
+        connection.send_request("POST", "/v1/chat/completions", REFUSED | {"Content-Length": str(8 << 20)})
+        answer = connection.read_answer()
+        assert answer.status == 401 and answer.header("connection") == "close"
+
+
+def test_garbage_in_the_body_of_a_stranger_is_answered_once(gateway):
+    with Connection(gateway) as connection:
+        connection.send_request("POST", "/v1/chat/completions", REFUSED | {"Transfer-Encoding": "chunked"})
+        assert connection.read_answer().status == 401
+        connection.send(b"ZZ\r\n")
+        with pytest.raises(EOFError):
+            connection.read_head()

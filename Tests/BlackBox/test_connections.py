@@ -493,3 +493,10 @@ def test_a_tls_handshake_that_never_ends(upstream, certificate):
         with Connection(gateway) as connection:
             connection.send(b"\x16\x03\x01\x02\x00\x01")
             assert connection.is_closed()
+
+
+def test_http_1_0_knows_no_expectation(gateway):
+    with Connection(gateway) as connection:
+        head = f"POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {len(BODY)}\r\n\r\n"
+        connection.send(head.encode() + (BODY if isinstance(BODY, bytes) else BODY.encode()))
+        assert connection.read_head().status == 200

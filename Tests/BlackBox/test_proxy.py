@@ -317,3 +317,19 @@ def test_the_answers_of_many_paths_at_once(gateway, upstream):
     with Connection(gateway) as connection:
         for number in range(20):
             assert json.loads(connection.request("GET", f"/v1/files/{number}").body)["target"] == f"/v1/files/{number}"
+
+
+@pytest.mark.parametrize("lengths", ["content-length: 3\r\ntransfer-encoding: chunked\r\n", "content-length: 3\r\ncontent-length: 11\r\n", "content-length: 11\r\ncontent-length: 3\r\n"])
+def test_an_upstream_that_says_two_lengths(gateway, upstream, lengths):
+    """However libcurl reads it: what the client gets is one answer, and the next one is the next request's."""
+    sent = b"b\r\nhello world\r\n0\r\n\r\n" if "chunked" in lengths else b"hello world"
+    base = upstream.script(u.raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n" + lengths.encode() + b"\r\n" + sent))
+    with Connection(gateway) as connection:
+        connection.send_request("GET", "/v1/files/x/content", config_header(target(base)))
+        answer = connection.read_answer()
+        assert answer.status in (200, 502)
+        if answer.status == 200:
+            assert answer.body in (b"hel", b"hello world")
+        if answer.is_complete and answer.header("connection") != "close":
+            connection.send_request("GET", "/livez")
+            assert connection.read_answer().json["status"] == "ok"

@@ -122,7 +122,8 @@ struct gh_host {
   /* [hook] Replaces the whole body, before what set_json puts. It and edit() exclude each other on one side of one
    * call: the second of them answers GH_INVALID. */
   gh_status (*set_body)(gh_exchange *, gh_side, gh_str body);
-  /* [hook] Sets a header of the answer to the client; value absent removes it. */
+  /* [hook] Sets a header of the answer to the client; value absent removes it. Those that say where the answer ends
+   * (content-length, transfer-encoding, connection and the like) are the host's: GH_INVALID. */
   gh_status (*set_header)(gh_exchange *, gh_side, gh_str name, gh_str value);
   /* [hook] A fact for the log and the span, under plugin.<id>.<key>. */
   gh_status (*set_attribute)(gh_exchange *, gh_str key, gh_str value);
