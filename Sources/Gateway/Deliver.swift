@@ -251,7 +251,6 @@ struct StreamRelay {
     private var tail = BytesBuilder(capacity: 0)
     private var tailEnd: (UInt8, UInt8) = (0, 0)
     private var lastArrival: Int64 = 0
-    private var arrival: Int64 = 0
 
     init(endpoint: Endpoint, assembles: Bool, limit: Int, writesRaw: Bool) {
         self.endpoint = endpoint

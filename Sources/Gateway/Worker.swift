@@ -51,11 +51,10 @@ actor Worker {
         timers = parts.timers
         upstream = parts.upstream
         telemetry = parts.telemetry
-        let name = services.logger
         runner = HookRunner(pool: services.blockingPool, timers: parts.timers) {
-            [stalls = parts.telemetry] instance, nanoseconds in
+            [stalls = parts.telemetry, logger = services.logger] instance, nanoseconds in
             stalls.loopStalled()
-            name.warning(
+            logger.warning(
                 "a hook stalled its event loop",
                 metadata: [
                     "check": "\(instance)", "ms": "\(nanoseconds / 1_000_000)", "clock": "\(HookRunner.stallClockName)",
@@ -100,7 +99,6 @@ actor Worker {
     }
 
     var isIdle: Bool { running == 0 }
-
 }
 
 extension LoopTimers {

@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent / "BlackBox"))
 
-from upstream import Upstream  # noqa: E402
+from fixtures import _clean, upstream  # noqa: E402, F401
 
 
 def compile_plugin(directory: pathlib.Path, source: str, *defines: str, **manifest: object) -> pathlib.Path:
@@ -65,20 +65,3 @@ def plugins(stage, tmp_path_factory):
     for source in ["redactor", "pending-guard", "behaviours", "services"]:
         compile_plugin(directory / source, source)
     return directory
-
-
-@pytest.fixture(scope="module")
-def upstream():
-    with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(autouse=True)
-def _clean(request):
-    """Forgets earlier requests; afterwards the gateway of the test must still be there."""
-    if "upstream" in request.fixturenames:
-        request.getfixturevalue("upstream").clear()
-    yield
-    if "gateway" in request.fixturenames:
-        gateway = request.getfixturevalue("gateway")
-        assert gateway.is_alive, "the gateway has died:\n" + "\n".join(gateway.lines[-30:])

@@ -10,25 +10,6 @@ from __future__ import annotations
 import sys
 import pathlib
 
-import pytest
-
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from upstream import Upstream  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def upstream():
-    with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(autouse=True)
-def _clean(request):
-    """Forgets earlier requests; afterwards the gateway of the module must still be there."""
-    if "upstream" in request.fixturenames:
-        request.getfixturevalue("upstream").clear()
-    yield
-    if "gateway" in request.fixturenames:
-        gateway = request.getfixturevalue("gateway")
-        assert gateway.is_alive, "the gateway has died:\n" + "\n".join(gateway.lines[-30:])
+from fixtures import _clean, upstream  # noqa: E402, F401
