@@ -50,7 +50,7 @@ package final class Transfer: Timed {
 
     /// Waits for the answer's head. `timeoutMessage` says what did not come in time.
     package func head(by deadline: Deadline, timeoutMessage: String) async throws(UpstreamFailure) -> UpstreamHead {
-        while !isHeadComplete {
+        while !hasHead {
             if let failure { throw failure }
             await wait(by: deadline, timeoutMessage)
         }
@@ -69,6 +69,8 @@ package final class Transfer: Timed {
         return piece
     }
 
+    /// A compressed answer's head waits for its first decoded byte: only then is it known that the coding is what it says.
+    private var hasHead: Bool { isHeadComplete && (!isEncoded || hasBytes) }
     /// A failure before the first byte of the body.
     package var earlyFailure: UpstreamFailure? { received == 0 ? failure : nil }
     /// True when `next` will not have to wait for the upstream.
@@ -263,7 +265,7 @@ package final class Transfer: Timed {
         if line.isEmpty {
             // The end of a head; 1xx heads are followed by another.
             if head.status >= 200 || head.status == 101 { isHeadComplete = true }
-            if isHeadComplete { wake() }
+            if hasHead { wake() }
             return
         }
         if isHeadComplete { return }

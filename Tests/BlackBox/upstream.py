@@ -266,6 +266,17 @@ def body(content: bytes, content_type: str, status: int = 200, headers: list[tup
     return answer(content, status, [("content-type", content_type), *headers])
 
 
+def in_two_parts(content: bytes, headers: list[tuple[str, str]], pause: float = 0.05) -> Reply:
+    """The head at once, the body a moment later: whoever takes the head for the answer has been hasty."""
+
+    async def reply(incoming: Incoming) -> None:
+        await incoming.head(200, [*headers, ("content-length", str(len(content)))])
+        await asyncio.sleep(pause)
+        await incoming.write(content)
+
+    return reply
+
+
 def raw(data: bytes, close: bool = True) -> Reply:
     """These bytes in place of an answer, head and all."""
 
@@ -459,7 +470,7 @@ BY_MODEL: dict[str, Reply] = {
     "bad-chunk": raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"),
     "bad-status": raw(b"HTTP/1.1 banana OK\r\ncontent-length: 2\r\n\r\n{}"),
     "huge-head": raw(b"HTTP/1.1 200 OK\r\nx-long: " + b"a" * (512 << 10) + b"\r\ncontent-length: 2\r\n\r\n{}"),
-    "bad-gzip": answer(b"this is not gzip", 200, [("content-encoding", "gzip"), JSON]),
+    "bad-gzip": in_two_parts(b"this is not gzip", [("content-encoding", "gzip"), JSON]),
     "gzip-bomb": gzip_bomb(),
     "gzip": answer(gzip.compress(json.dumps(completion("packed")).encode()), 200, [("content-encoding", "gzip"), JSON]),
     "error-in-200": answer(openai_error("an error with the status 200")),
