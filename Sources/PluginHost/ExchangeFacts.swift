@@ -5,6 +5,13 @@ package import Core
 import Synchronization
 package import Wire
 
+/// What becomes of a hook's verdict.
+package enum HookMode: String, Sendable {
+    case enforced
+    /// Off the path: recorded only.
+    case async, shadow
+}
+
 /// The same for the whole exchange.
 package final class ExchangeIdentity: Sendable {
     package let endpoint: Endpoint

@@ -25,6 +25,8 @@ package final class HookExchange: @unchecked Sendable {
     package private(set) var reports: [Report] = []
     package private(set) var seen: Set<Int> = []
 
+    /// Of the call that comes next.
+    package var mode = HookMode.enforced
     var deadline: Deadline = .never
     var token: gh_token = 0
     var call: PendingCall?

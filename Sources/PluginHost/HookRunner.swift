@@ -211,7 +211,8 @@ enum HookCall {
             return .pending
         }
         forgetCall(of: exchange)
-        return .decided(Decision(verdict, decision, from: exchange.instance))
+        return .decided(
+            Decision(verdict, decision, from: exchange.instance, presetRelease: exchange.presetRelease))
     }
 
     /// The hook has returned another verdict than GH_PENDING: a call that it began nevertheless is dead.

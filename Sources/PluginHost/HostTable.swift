@@ -48,6 +48,7 @@ enum HostTable {
     private static func addReaders(_ host: inout gh_host) {
         host.info = { exchange, what in
             guard let exchange = HookExchange.from(exchange) else { return .absent }
+            if Int(what) == GH_INFO_MODE { return exchange.view(exchange.mode.rawValue) }
             return exchange.view(exchange.facts.info(Int(what)))
         }
         host.metadata = { exchange, key in
@@ -91,8 +92,10 @@ enum HostTable {
         host.edit = { exchange, id, begin, end, text in
             HookExchange.from(exchange)?.stageEdit(id, begin, end, text) ?? gh_status(GH_INVALID)
         }
-        host.set_json = { exchange, side, pointer, value, insert in
-            HookExchange.from(exchange)?.stagePut(side, pointer, value, inserts: insert != 0) ?? gh_status(GH_INVALID)
+        host.set_json = { exchange, side, pointer, value, flags in
+            guard flags & ~UInt32(GH_PUT_INSERT) == 0 else { return gh_status(GH_UNSUPPORTED) }
+            return HookExchange.from(exchange)?.stagePut(side, pointer, value, inserts: flags != 0)
+                ?? gh_status(GH_INVALID)
         }
         host.set_body = { exchange, side, body in
             HookExchange.from(exchange)?.stageBody(side, body) ?? gh_status(GH_INVALID)
@@ -136,6 +139,8 @@ enum HostTable {
                     $0.copyMemory(from: UnsafeRawBufferPointer(start: decision, count: size))
                 }
             }
+            // A flag of a later version says something that this host cannot do.
+            guard copy.flags & ~UInt32(GH_DECISION_RELEASE_PRESET) == 0 else { return gh_status(GH_UNSUPPORTED) }
             guard case .call(let call) = HostTable.taken(token) else {
                 copy.body.discard()
                 return gh_status(GH_GONE)
@@ -146,8 +151,10 @@ enum HostTable {
                 _ = call.complete(Decision(verdict: .fail("complete() was called with GH_PENDING")))
                 return gh_status(GH_INVALID)
             }
-            if decision == nil { copy.released_to = UInt64(call.exchange.presetRelease) }
-            return gh_status(call.complete(Decision(verdict, copy, from: call.exchange.instance)) ? GH_OK : GH_GONE)
+            if decision == nil { copy.flags |= UInt32(GH_DECISION_RELEASE_PRESET) }
+            let decision = Decision(
+                verdict, copy, from: call.exchange.instance, presetRelease: call.exchange.presetRelease)
+            return gh_status(call.complete(decision) ? GH_OK : GH_GONE)
         }
     }
 

@@ -115,7 +115,7 @@ package enum ManifestReader {
     }
 
     private static func check(_ id: String, _ reader: Reader) throws(ManifestError) -> CheckManifest {
-        try unknown(reader, ["title", "description", "aliases", "hooks", "blocking", "mutates", "segments", "schema"])
+        try unknown(reader, ["title", "description", "aliases", "hooks", "blocking", "mutates", "restores", "coverage", "segments", "schema"])
         let hooks = try reader.object("hooks")
         var names: Set<CheckManifest.HookName> = []
         for key in hooks.value.object?.keys ?? [] {
@@ -162,17 +162,27 @@ package enum ManifestReader {
         return CheckManifest(
             id: id, title: try reader.optionalText("title") ?? id, aliases: try reader.texts("aliases"), hooks: names,
             isBlocking: try reader.optionalBool("blocking") ?? false,
-            mutates: try reader.optionalBool("mutates") ?? false, segments: kinds,
+            mutates: try reader.optionalBool("mutates") ?? false,
+            restores: try reader.optionalBool("restores") ?? false,
+            coverage: try coverage(reader), segments: kinds,
             streamMode: mode, windowBytes: try stream?.optionalInt("window_bytes") ?? 1024,
             overlapBytes: try stream?.optionalInt("overlap_bytes") ?? 0,
             wantsEnd: try stream?.optionalBool("end") ?? false, schema: schema, schemaDocument: reader.value["schema"])
     }
 
-    private static let segmentKinds: [String: Segment.Kind] = [
-        "text": .text, "reasoning": .reasoning, "tool_arguments": .toolArguments, "tool_result": .toolResult,
-        "tool_schema": .toolSchema,
-        "image": .image, "audio": .audio, "file": .file, "token_ids": .tokenIDs, "other": .other,
-    ]
+    /// A check that says it wants no segments judges no text.
+    private static func coverage(_ reader: Reader) throws(ManifestError) -> CheckManifest.Coverage {
+        guard let word = try reader.optionalText("coverage") else {
+            return reader.value["segments"]?.array?.isEmpty == true ? .declared : .everything
+        }
+        guard let coverage = CheckManifest.Coverage(rawValue: word) else {
+            throw reader.error("coverage", "expected everything or declared, found \"\(word)\"")
+        }
+        return coverage
+    }
+
+    private static let segmentKinds = Dictionary(
+        uniqueKeysWithValues: Segment.Kind.allCases.map { ($0.name, $0) })
 
     // MARK: Providers
 

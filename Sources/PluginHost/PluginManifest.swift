@@ -55,6 +55,13 @@ package struct CheckManifest: Sendable {
         case done = "on_done"
     }
 
+    package enum Coverage: String, Sendable {
+        /// Whatever was written or attached.
+        case everything
+        /// The kinds that it declares: a check that measures text has no business with images.
+        case declared
+    }
+
     package enum StreamMode: String, Sendable, CaseIterable {
         case off, observe, window, event, full
     }
@@ -65,6 +72,10 @@ package struct CheckManifest: Sendable {
     package var hooks: Set<HookName>
     package var isBlocking: Bool
     package var mutates: Bool
+    /// Its answer hooks undo what its request hook did to the exchange: they run after all other guards and after the cache.
+    package var restores = false
+    /// What `require_full_coverage` asks of it.
+    package var coverage = Coverage.everything
     /// Segment kinds that it asks to see; empty: all that are text.
     package var segments: Set<Segment.Kind>
     package var streamMode: StreamMode

@@ -38,8 +38,17 @@ package struct Decision: Sendable, Equatable {
 
 extension Decision {
     /// Reads what a hook returned. `GH_PENDING` has been dealt with before.
-    init(_ verdict: gh_verdict, _ decision: gh_decision, from instance: PluginInstance? = nil) {
-        releasedTo = Int(clamping: decision.released_to)
+    init(
+        _ verdict: gh_verdict, _ decision: gh_decision, from instance: PluginInstance? = nil, presetRelease: Int = 0
+    ) {
+        let flags = decision.flags
+        releasedTo =
+            flags & UInt32(GH_DECISION_RELEASE_PRESET) != 0 ? presetRelease : Int(clamping: decision.released_to)
+        guard flags & ~UInt32(GH_DECISION_RELEASE_PRESET) == 0 else {
+            decision.body.discard()
+            self.verdict = .fail("the decision has flags that this host does not know")
+            return
+        }
         if Int(verdict) != GH_ANSWER { decision.body.discard() }
         switch Int(verdict) {
         case GH_CONTINUE: self.verdict = .proceed

@@ -11,7 +11,7 @@ public enum Side: gh_side, Sendable {
 /// Facts about an exchange: host.h says when each is known.
 public enum Info: Int32, Sendable {
     case endpoint = 1, model, provider, target, attempt, attemptCount, stream, traceID, workspace, principal, metadata
-    case usage, finishReason, method, path, status
+    case usage, finishReason, method, path, status, mode
 }
 
 /// An exchange, for the length of a hook, or from `pend` until the call is completed. Do not store it elsewhere.
@@ -108,7 +108,7 @@ public struct Exchange {
         _ jsonPointer: String, _ raw: [UInt8], _ side: Side, insert: Bool = false
     ) throws(PluginFailure) {
         let status = jsonPointer.lend { jsonPointer in
-            raw.lend { table.pointee.set_json?(pointer, side.rawValue, jsonPointer, $0, insert ? 1 : 0) ?? unsupported }
+            raw.lend { table.pointee.set_json?(pointer, side.rawValue, jsonPointer, $0, insert ? UInt32(GH_PUT_INSERT) : 0) ?? unsupported }
         }
         try require(status, "set_json")
     }

@@ -17,6 +17,22 @@ package struct Segment: Sendable {
         case tokenIDs = 8
         /// A member that the table does not know: presented, so that nothing passes unseen.
         case other = 9
+
+        /// As manifests, configurations and receipts write it: "tool_arguments".
+        package var name: String {
+            switch self {
+            case .text: "text"
+            case .reasoning: "reasoning"
+            case .toolArguments: "tool_arguments"
+            case .toolResult: "tool_result"
+            case .toolSchema: "tool_schema"
+            case .image: "image"
+            case .audio: "audio"
+            case .file: "file"
+            case .tokenIDs: "token_ids"
+            case .other: "other"
+            }
+        }
     }
 
     /// The raw values are GH_ROLE_*.

@@ -213,11 +213,11 @@ static gh_status h_edit(gh_exchange *x, uint64_t segment, uint64_t begin, uint64
   return GH_OK;
 }
 
-static gh_status h_set_json(gh_exchange *x, gh_side side, gh_str pointer, gh_str raw, uint32_t insert) {
+static gh_status h_set_json(gh_exchange *x, gh_side side, gh_str pointer, gh_str raw, uint32_t flags) {
   if (side != GH_SIDE_REQUEST || x->set_count == MOST) return GH_INVALID;
   char *line;
   int len = asprintf(&line, "%.*s %.*s%s", (int)pointer.len, pointer.ptr, (int)raw.len, raw.ptr,
-                     insert ? " insert" : "");
+                     (flags & GH_PUT_INSERT) ? " insert" : "");
   x->sets[x->set_count].ptr = line;
   x->sets[x->set_count++].len = (size_t)len;
   return GH_OK;

@@ -15,7 +15,7 @@
 typedef struct gh_auth {
   uint32_t struct_size;
   uint32_t reserved;
-  /* CONTINUE, FAIL, or PENDING while a token is fetched. Large bodies: on a thread of the host's pool. */
+  /* [hook] CONTINUE, FAIL, or PENDING while a token is fetched. Large bodies: on a thread of the host's pool. */
   gh_verdict (*sign)(void *self, gh_exchange *, gh_out *, gh_decision *);
 } gh_auth;
 

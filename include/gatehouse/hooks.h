@@ -24,7 +24,7 @@ struct gh_decision { /* the host zeroes it and sets struct_size before every cal
   uint32_t struct_size;
   int32_t http_status;
   uint32_t retry_after_ms;
-  uint32_t reserved;
+  uint32_t flags;      /* GH_DECISION_* */
   gh_str code;         /* DENY: a stable word, "pii_found" */
   gh_str message;      /* DENY: a sentence for the client; FAIL: one for the log */
   gh_str target;       /* RETRY */
@@ -32,7 +32,11 @@ struct gh_decision { /* the host zeroes it and sets struct_size before every cal
   gh_str content_type; /* ANSWER; absent = application/json */
   uint64_t released_to; /* on_stream: offset in the window's text up to which the host may let go. The host presets it
                          * to the end less the configured overlap. What is before it is never presented again. For a
-                         * pending call it is what complete() gets, where a zeroed decision holds everything back. */
+                         * pending call it is what complete() gets: a zeroed decision holds everything back, unless
+                         * GH_DECISION_RELEASE_PRESET is set. */
+};
+enum {
+  GH_DECISION_RELEASE_PRESET = 1 /* on_stream: released_to is not set; what the host had preset counts */
 };
 
 /* Streamed text that the host holds back for this instance. One window belongs to one segment: content, reasoning and
@@ -73,11 +77,12 @@ enum {
 typedef struct gh_hooks { /* a NULL member: not interested */
   uint32_t struct_size;
   uint32_t reserved;
-  /* Before the request goes out, once per attempt (once per exchange for the operator's mandatory guards). */
+  /* Before the request goes out, once per attempt (once per exchange for the operator's mandatory guards). Not RETRY. */
   gh_verdict (*on_request)(void *self, gh_exchange *, gh_decision *);
   /* After a whole answer came. On streams only in mode "full". */
   gh_verdict (*on_response)(void *self, gh_exchange *, gh_decision *);
-  /* For each window of a streamed answer. DENY stops the upstream and ends the stream with one error event. */
+  /* For each window of a streamed answer. DENY stops the upstream and ends the stream with one error event. Neither
+   * ANSWER nor RETRY: the client has part of the answer. */
   gh_verdict (*on_stream)(void *self, gh_exchange *, const gh_window *, gh_decision *);
   /* After each failed attempt, never for requests refused before there was a plan. CONTINUE, RETRY, ANSWER or DENY;
    * after the first byte went to the client the verdict is ignored. */

@@ -29,7 +29,14 @@ enum {
   GH_INFO_FINISH_REASON = 13, /* once known */
   GH_INFO_METHOD = 14,        /* "POST" */
   GH_INFO_PATH = 15,          /* the canonical path with its query, "/v1/chat/completions" */
-  GH_INFO_STATUS = 16         /* the upstream's status, once known */
+  GH_INFO_STATUS = 16,        /* the upstream's status, once known */
+  GH_INFO_MODE = 17           /* what becomes of this call's verdict: "enforced"; "async" or "shadow": it is recorded only,
+                               * and edits are forgotten */
+};
+
+/* How set_json() puts a value. */
+enum {
+  GH_PUT_INSERT = 1 /* before the element of an array that stands at the pointer, instead of replacing it */
 };
 
 /* What a segment is. */
@@ -116,9 +123,9 @@ struct gh_host {
    * and must not cut a character. In on_response and on_error, edits of the request's side go with GH_RETRY into the
    * next attempt; with other verdicts they are forgotten. */
   gh_status (*edit)(gh_exchange *, uint64_t segment_id, uint64_t begin, uint64_t end, gh_str replacement);
-  /* [hook] Puts a raw JSON value at a JSON pointer: replaces, or adds to an object; an array index "-" appends, and
-   * an existing index inserts before it when insert is 1. */
-  gh_status (*set_json)(gh_exchange *, gh_side, gh_str json_pointer, gh_str raw_json, uint32_t insert);
+  /* [hook] Puts a raw JSON value at a JSON pointer: replaces, or adds to an object; an array index "-" appends. flags:
+   * GH_PUT_*. */
+  gh_status (*set_json)(gh_exchange *, gh_side, gh_str json_pointer, gh_str raw_json, uint32_t flags);
   /* [hook] Replaces the whole body, before what set_json puts. It and edit() exclude each other on one side of one
    * call: the second of them answers GH_INVALID. */
   gh_status (*set_body)(gh_exchange *, gh_side, gh_str body);

@@ -30,6 +30,7 @@ typedef struct gh_regex {
   int32_t (*match)(const gh_regex_pattern *, gh_str text, uint64_t start, gh_regex_span *spans, size_t span_count);
   /* [any] The name of group number; absent when it has none. Lives as long as the pattern. */
   gh_str (*group_name)(const gh_regex_pattern *, uint32_t number);
+  /* [any] NULL does nothing. */
   void (*free_pattern)(gh_regex_pattern *);
 } gh_regex;
 

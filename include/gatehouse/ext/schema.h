@@ -21,6 +21,7 @@ typedef struct gh_schema {
   gh_schema_compiled *(*compile)(const gh_host *, gh_str schema_json, gh_schema_violation on_violation, void *user);
   /* [any] 1 valid, 0 not (each reason goes to on_violation), GH_INVALID when the document is not JSON. */
   int32_t (*validate)(const gh_schema_compiled *, gh_str document_json, gh_schema_violation on_violation, void *user);
+  /* [any] NULL does nothing. */
   void (*free_schema)(gh_schema_compiled *);
 } gh_schema;
 
