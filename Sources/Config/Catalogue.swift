@@ -343,6 +343,9 @@ package enum Catalogue {
         key("#config/timeouts/between_tokens_ms", .integer(1...3_600_000), "Between two tokens."),
         key("#config/forward_headers", .list(of: .string), "Headers of the client that go upstream as they are."),
         key("#config/strict_open_ai_compliance", .boolean, "False lets answers hold more than OpenAI's."),
+        key(
+            "#config/receipts", .boolean, default: false,
+            "The guardrails' receipts go into the answer (member `receipts`)."),
         key("#config/before_request_hooks", .list(of: .nameOr("hook")), "Checks on the request, long form."),
         key("#config/after_request_hooks", .list(of: .nameOr("hook")), "Checks on the answer, long form."),
         key("#config/input_guardrails", .list(of: .nameOr("guardrail")), "Checks on the request."),
@@ -385,8 +388,51 @@ package enum Catalogue {
             key(
                 shape + "/deny", .boolean, default: false,
                 "Refuse with 446 when a check fails; else the status becomes 246."),
-            key(shape + "/async", .boolean, default: false, "Judge beside the exchange, without a say in it."),
-            key(shape + "/sequential", .boolean, default: false, "One check after the other."),
+            key(shape + "/async", .boolean, default: false, "Judge when the answer has gone out, without a say in it."),
+            key(
+                shape + "/sequential", .boolean, default: false,
+                "One check after the other. Else checks that change nothing are asked at the same time."),
+            key(
+                shape + "/shadow", .boolean, default: false,
+                "Record the verdict and never apply it: to try a guardrail on live traffic."),
+            key(
+                shape + "/direction", .choice(GuardPolicy.Direction.allCases.map(\.rawValue)),
+                "`both`: one instance judges the request and its answer."),
+            key(
+                shape + "/run", .choice(["before", "beside"]), default: "before",
+                "`beside`: while the upstream works; the answer's first byte waits for the verdict. Not for checks that "
+                    + "change the request."),
+            key(
+                shape + "/scope", .json,
+                "What of the conversation is judged: `all`, `last` (message), or a list of roles: "
+                    + "\(GuardPolicy.roles.joined(separator: ", "))."),
+            key(
+                shape + "/on_failure", policies,
+                "When a check cannot judge. Default: `closed` with `deny`, else `open`."),
+            key(shape + "/on_timeout", policies, "When a check does not judge in time."),
+            key(shape + "/timeout_ms", .integer(1...600_000), "For one call of a check."),
+            key(
+                shape + "/max_guard_retries", .integer(0...100),
+                "Attempts that its checks may ask for; `limits.max_guard_retries` holds besides."),
+            key(
+                shape + "/require_full_coverage", .json,
+                "A check that did not see all there was has failed to judge. `true`, `false`, or a list of the kinds "
+                    + "that it must see. Default: true with `deny`."),
+            key(
+                shape + "/allow_unseen", .list(of: .string),
+                "Kinds that may pass unseen all the same, as in `[image, file]`."),
+            key(
+                shape + "/breaker", .object,
+                "Stops asking a check that keeps failing; its failure policy holds meanwhile."),
+            key(shape + "/breaker/failures", .integer(1...1_000_000), default: 5, "In a row."),
+            key(shape + "/breaker/open_ms", .integer(1...86_400_000), default: 30_000, "Before it is asked again."),
+            key(shape + "/stream", .object, "How streamed answers are judged, over the check's manifest."),
+            key(
+                shape + "/stream/mode", .choice(GuardPolicy.StreamMode.allCases.map(\.rawValue)),
+                "`window`: text is held back until judged; `event`: each event; `full`: all until the end; `observe`: "
+                    + "nothing; `off`: not judged."),
+            key(shape + "/stream/window_bytes", .integer(1...1_048_576), "Fresh text for each call."),
+            key(shape + "/stream/overlap_bytes", .integer(0...1_048_576), "Text that is shown again with the next."),
             key(shape + "/on_success", .open("any"), "`{feedback: {value, weight, metadata}}`"),
             key(shape + "/on_fail", .open("any"), "`{feedback: {value, weight, metadata}}`"),
             key(shape + "/guardrail_version_id", .string, "Portkey's; ignored."),

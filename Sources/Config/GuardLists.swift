@@ -77,6 +77,7 @@ extension RequestConfigParser {
         group.deny = boolean(fields, "deny") ?? false
         group.isAsync = boolean(fields, "async") ?? false
         group.isSequential = boolean(fields, "sequential") ?? false
+        group.policy = guardPolicy(fields)
         group.onSuccess = object(fields, "on_success").map { .object($0) }
         group.onFail = object(fields, "on_fail").map { .object($0) }
         switch form {

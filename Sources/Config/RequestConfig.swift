@@ -164,6 +164,8 @@ package struct TargetConfig: Sendable, Equatable {
     /// Lower-case, with "-" where "_" was written.
     package var forwardHeaders: [String] = []
     package var strictOpenAICompliance: Bool?
+    /// The guards' receipts go into the answer.
+    package var receipts: Bool?
     package var circuitBreaker: CircuitBreakerConfig?
 
     /// In order: long form, short form, mutators, then the defaults of the root and of the headers.
@@ -240,6 +242,7 @@ package struct GuardGroup: Sendable, Equatable {
     package var deny = false
     package var isAsync = false
     package var isSequential = false
+    package var policy = GuardPolicy()
     /// `{"feedback": {…}}` as written.
     package var onSuccess: JSONValue?
     package var onFail: JSONValue?

@@ -135,6 +135,7 @@ package struct RequestConfigParser {
         if let strict = boolean(fields, "strict_open_ai_compliance") {
             inherited.target.strictOpenAICompliance = strict
         }
+        if let receipts = boolean(fields, "receipts") { inherited.target.receipts = receipts }
     }
 
     private static func merge(_ own: JSONObject, over parents: JSONObject) -> JSONObject {

@@ -57,6 +57,7 @@ extension Worker {
     /// Writes a whole answer.
     func write(_ answer: Answer, _ exchange: Exchange) {
         guard !exchange.client.isHeadSent else { return exchange.client.cut() }
+        addReceipts(answer, exchange)
         exchange.record.status = answer.status
         if let error = answer.error {
             exchange.record.errorKind = exchange.record.errorKind ?? error.kind
@@ -67,6 +68,13 @@ extension Worker {
         exchange.client.writeHead(status: answer.status, headers: headers, contentLength: answer.body.count)
         exchange.client.write(answer.body)
         exchange.client.end()
+    }
+
+    /// The proof that the guards ran, for a client that asked for it, also in refusals. Guards that judge afterwards have none yet.
+    private func addReceipts(_ answer: Answer, _ exchange: Exchange) {
+        guard exchange.wantsReceipts, answer.contentType == "application/json" else { return }
+        let receipts = Receipt.list(exchange.record.receipts, withReason: false)
+        answer.body = (try? JSONEditor.merge(answer.body, [("receipts", receipts.array)])) ?? answer.body
     }
 
     /// The headers of the compatibility specification, §3, and ours.

@@ -34,9 +34,9 @@ extension Worker {
         var body = try shape(exchange, target)
         var model = try attemptModel(exchange, target, body)
         exchange.attemptModel = model
-        if !target.before.isEmpty, exchange.endpoint.hasSegmentTable {
+        if !target.guards.before.isEmpty, exchange.endpoint.hasSegmentTable {
             let outcome = await runGuards(
-                target.before, .before, exchange, body: body,
+                target.guards.before.filter { !$0.runsBeside }, .before, exchange, body: body,
                 facts: attemptFacts(exchange, target, model: model, number: next.number))
             try exchange.checkClient()
             switch outcome {
@@ -60,26 +60,42 @@ extension Worker {
         let facts = attemptFacts(exchange, target, model: model, number: next.number)(
             BodyView(body: body, endpoint: exchange.endpoint, isRequest: true))
         // Guards of the answer may look at the request, too: one that could be read in two ways is refused before it goes out.
-        if exchange.endpoint.answersText, !target.after.isEmpty || exchange.plan?.mandatoryAfter.isEmpty == false {
+        if exchange.endpoint.answersText,
+            !target.guards.after.isEmpty || exchange.plan?.mandatory.after.isEmpty == false
+        {
             try facts.request.check()
         }
         let out = try build(exchange, target, body: body, facts: facts)
+        let beside = beginBeside(exchange, target, body: body, facts)
+        if let beside, beside.refusesAlready, let refusal = await beside.verdict() { return .answer(refusal) }
+        var result: Result<AttemptResult, GatewayError>
         if let hit = lookUpCache(exchange, target, out, body: out.body ?? body) {
-            return await guardAnswer(hit, exchange, target, facts)
+            result = .success(await guardAnswer(hit, exchange, target, facts))
+        } else {
+            do throws(GatewayError) {
+                result = .success(try await send(exchange, target, out, body: body, facts))
+            } catch {
+                result = .failure(error)
+            }
         }
-        return try await send(exchange, target, out, body: body, facts)
+        if let beside, let refusal = await beside.verdict() {
+            if case .success(let unwanted) = result { unwanted.discard() }
+            return .answer(refusal)
+        }
+        return try result.get()
     }
 
     /// The operator's mandatory guards have seen what the client sent. Where the target's parameters or hooks come from
     /// the client's own config and have changed it since, they see what goes out, too.
     private func guardFinalBody(_ exchange: Exchange, _ body: inout Bytes) async throws(GatewayError) -> Answer? {
-        guard let plan = exchange.plan, plan.isFromRequest, !plan.mandatoryBefore.isEmpty,
+        guard let plan = exchange.plan, plan.isFromRequest, !plan.mandatory.before.isEmpty,
             exchange.endpoint.hasSegmentTable,
             body != exchange.body
         else { return nil }
         let identity = identity(exchange)
         let before = exchange.guardResults.before
-        let outcome = await runGuards(plan.mandatoryBefore, .before, exchange, body: body) { view in
+        let stages = plan.mandatory.before.filter { !$0.runsBeside }
+        let outcome = await runGuards(stages, .before, exchange, body: body) { view in
             ExchangeFacts(identity: identity, model: exchange.attemptModel, request: view)
         }
         try exchange.checkClient()
@@ -242,7 +258,7 @@ extension Worker {
         -> AttemptResult
     {
         noteFacts(of: answer.body, exchange)
-        let stages = !exchange.endpoint.answersText ? [] : (exchange.plan?.mandatoryAfter ?? []) + target.after
+        let stages = !exchange.endpoint.answersText ? [] : (exchange.plan?.mandatory.after ?? []) + target.guards.after
         if !stages.isEmpty {
             let status = answer.status
             let headers = answer.headers
@@ -266,6 +282,7 @@ extension Worker {
             }
         }
         if answer.isCanonical { storeInCache(answer, exchange, target) }
+        if let refusal = await restore(answer, exchange, target, facts) { return .answer(refusal) }
         return .answer(answer)
     }
 
@@ -377,7 +394,7 @@ extension Worker {
         isFinal: Bool
     ) async {
         guard case .answer(let answer) = result, answer.error?.kind != .guardrailDenied else { return }
-        let uses = target.onError + (exchange.plan?.onError ?? [])
+        let uses = target.guards.onError + (exchange.plan?.mandatory.onError ?? [])
         guard !uses.isEmpty else { return }
         let failure = PluginFailureInfo(
             status: answer.status,

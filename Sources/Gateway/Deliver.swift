@@ -99,14 +99,15 @@ extension Worker {
     }
 
     private func deliver(_ stream: OpenStream, _ exchange: Exchange, _ target: Target, _ plan: Plan) async {
-        let stages = plan.mandatoryAfter + target.after
-        let aside = stages.filter(\.isAsync)
-        let guards = streamGuards(stages, exchange)
+        let stages = plan.mandatory.after + target.guards.after
+        let aside = stages.filter(\.isAside)
+        let guards = streamGuards(stages, restorers(target, plan), exchange)
         let config = exchange.snapshot.config
         var relay = StreamRelay(
             endpoint: exchange.endpoint, assembles: exchange.cacheKey != nil || !aside.isEmpty,
             limit: aside.isEmpty ? config.cache.maximumEntryBytes : config.limits.upstreamBodyBytes,
-            writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off })
+            writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off } && !exchange.wantsReceipts,
+            isRestored: guards.contains(where: \.restores))
         let isWhole = await relayEvents(stream, guards, exchange, target, &relay)
         let isComplete = relay.isComplete
         guard let sent = relay.assembled() else {
@@ -156,9 +157,11 @@ extension Worker {
             }
             try await finish(guards, exchange, target, &relay, into: &output)
         } catch let refusal as GatewayError {
+            noteReceipts(guards, exchange)
             refuse(refusal, stream, exchange, &output)
             return false
         } catch {
+            noteReceipts(guards, exchange)
             breakOff(
                 error as? UpstreamFailure ?? UpstreamFailure(.internalError, "\(error)"), stream, exchange, target,
                 &output)
@@ -225,8 +228,14 @@ extension Worker {
         -> SSEEvent?
     {
         let list = part == .before ? results.before : results.after
-        guard !list.isEmpty, !isStrict(exchange, target) else { return nil }
-        let json = Array("{\"hook_results\":".utf8) + results.json(part) + Array("}".utf8)
+        // Receipts are told at the end, and to whoever asks for them.
+        let tellsReceipts = part == .after && exchange.wantsReceipts
+        guard tellsReceipts || (!list.isEmpty && !isStrict(exchange, target)) else { return nil }
+        var json = Array("{\"hook_results\":".utf8) + results.json(part)
+        if tellsReceipts {
+            json += Array(",\"receipts\":".utf8) + Receipt.list(exchange.record.receipts, withReason: false).array
+        }
+        json.append(UInt8(ascii: "}"))
         return SSEEvent(name: exchange.endpoint == .messages ? "hook_results" : "", data: Bytes(json))
     }
 
@@ -243,6 +252,8 @@ struct StreamRelay {
     /// Puts together what leaves.
     private var assembler: StreamAssembler?
     let writesRaw: Bool
+    /// What is put together is what the client would get without the last guards, which restore.
+    let isRestored: Bool
     /// The end event, while it waits for what the guards have to say.
     var heldEnd: SSEEvent?
     private var sawEnd = false
@@ -252,7 +263,8 @@ struct StreamRelay {
     private var tailEnd: (UInt8, UInt8) = (0, 0)
     private var lastArrival: Int64 = 0
 
-    init(endpoint: Endpoint, assembles: Bool, limit: Int, writesRaw: Bool) {
+    init(endpoint: Endpoint, assembles: Bool, limit: Int, writesRaw: Bool, isRestored: Bool) {
+        self.isRestored = isRestored
         self.endpoint = endpoint
         assembler = assembles ? StreamAssembler(endpoint: endpoint, limit: limit) : nil
         self.writesRaw = writesRaw
@@ -336,9 +348,11 @@ struct StreamRelay {
     }
 
     /// Writes an event that the guards have let go.
-    mutating func write(_ event: SSEEvent, into output: inout BytesBuilder) {
-        assembler?.take(event)
-        event.write(into: &output)
+    func write(_ event: SSEEvent, into output: inout BytesBuilder) { event.write(into: &output) }
+
+    /// Keeps events for the cache and for guards that judge afterwards.
+    mutating func assemble(_ events: [SSEEvent]) {
+        for event in events { assembler?.take(event) }
     }
 
     /// What the guards found, then the end event where one has come.

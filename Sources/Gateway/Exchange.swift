@@ -54,7 +54,11 @@ final class Exchange {
     var headerChanges: [(name: String, value: String?)] = []
     var attributes: [(key: String, value: String)] = []
 
+    /// Attempts that a guard has asked for.
+    var guardRetries: [ObjectIdentifier: Int] = [:]
+
     // Of the attempt in progress.
+    private(set) var attemptNumber = 0
     var attemptStarted: Int64 = 0
     var attemptModel: String?
     var droppedParameters: [String] = []
@@ -100,6 +104,9 @@ final class Exchange {
         if isClientGone { callback?() }
     }
 
+    /// Asked for by the request or its config.
+    var wantsReceipts: Bool { headers.wantsReceipts || plan?.wantsReceipts == true }
+
     var pathText: String { path?.path ?? "-" }
     var pathAndQuery: String { pathText + (path?.query.map { "?" + $0 } ?? "") }
 
@@ -120,6 +127,7 @@ final class Exchange {
 
     /// A new attempt forgets what the last one found.
     func begin(_ attempt: Router.Attempt, _ target: Target) {
+        attemptNumber = attempt.number
         attemptStarted = MonotonicClock.now()
         attemptModel = nil
         droppedParameters = []
@@ -129,7 +137,7 @@ final class Exchange {
         record.errorKind = nil
         record.deniedBy = nil
         // The mandatory guards' results stay, those of the last target go.
-        guardResults.before.removeAll { result in !(plan?.mandatoryBefore.contains { $0 === result.stage } ?? false) }
+        guardResults.before.removeAll { result in !(plan?.mandatory.before.contains { $0 === result.stage } ?? false) }
         guardResults.after = []
         record.provider = target.slug
         record.targetPath = target.path

@@ -110,25 +110,26 @@ extension GatewaySnapshot {
 
     /// Guards outside of the configs, used by one or not.
     private func guardProblems() -> [String] {
-        var places = [
-            ("/defaults/input_guardrails", config.defaults.inputGuards),
-            ("/defaults/output_guardrails", config.defaults.outputGuards),
-        ]
-        places += config.guardrails.sorted { $0.key < $1.key }.map { name, group in
+        let named = config.guardrails.sorted { $0.key < $1.key }.map { name, group in
             // Without a type it gets one from the list that names it.
             var typed = group
             typed.kind = typed.kind ?? .guardrail
-            return ("/guardrails/\(name)", [typed])
+            return (place: "/guardrails/\(name)", group: typed)
         }
-        let builder = PlanBuilder(self, allowInline: config.allowInline, keyConfig: nil)
-        return places.compactMap { place, groups in
+        let builder = GuardBuilder(snapshot: self, allowInline: config.allowInline)
+        func problem(_ place: String, _ check: () throws(GatewayError) -> Void) -> String? {
             do throws(GatewayError) {
-                try builder.check(groups)
+                try check()
                 return nil
             } catch {
                 return ([place + ": " + error.message] + error.errors).joined(separator: "\n  ")
             }
         }
+        let mandatory = problem("/defaults") { () throws(GatewayError) in _ = try builder.mandatory() }
+        return (mandatory.map { [$0] } ?? [])
+            + named.compactMap { entry in
+                problem(entry.place) { () throws(GatewayError) in try builder.check(entry.group) }
+            }
     }
 }
 

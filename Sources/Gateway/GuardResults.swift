@@ -75,7 +75,7 @@ struct GuardResults {
         output.append(",\"execution_time\":")
         output.append(String(result.duration / 1_000_000))
         output.append(",\"async\":")
-        write(result.stage.isAsync, into: &output)
+        write(result.stage.mode == .async, into: &output)
         if let kind = result.stage.kind {
             output.append(",\"type\":")
             write(kind, into: &output)

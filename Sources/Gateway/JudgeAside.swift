@@ -1,4 +1,4 @@
-// JudgeAside: guards with `async: true`. They judge what their place in the row would have shown them, but only when the answer
+// JudgeAside: guards with `async: true` or `shadow: true`. They judge what their place in the row would have shown them, but only when the answer
 // has gone out: nobody waits for them, nothing of theirs reaches the client, and the log and the metrics hear what they found.
 
 import Config
@@ -26,22 +26,20 @@ extension Worker {
         if !isKnown { exchange.aside.append(AsideJob(stage: stage, side: side, facts: facts)) }
     }
 
-    /// Runs what was put by. The exchange's record has been written: what a check does to it is forgotten.
+    /// Runs what was put by, before the exchange's record is written: its receipts belong there.
     func judgeAside(_ exchange: Exchange) async {
         // The exchange's own time may be over; each check has its timeout.
         exchange.deadline = .never
         for job in exchange.aside {
             for use in job.stage.uses where handles(use, job.side) {
                 let step = await runCheck(use, job.side, exchange, job.facts)
-                if exchange.snapshot.config.metrics.enabled {
-                    telemetry.judged(CheckRecord(check: use.id, verdict: step.verdict, duration: step.result.duration))
-                }
                 logger.info(
                     "a guardrail judged off the path",
                     metadata: [
-                        "check": "\(use.id)", "guardrail": "\(job.stage.id)",
+                        "check": "\(use.id)", "guardrail": "\(job.stage.id)", "mode": "\(use.mode.rawValue)",
                         "side": job.side == .before ? "request" : "answer",
-                        "verdict": "\(step.result.passed)", "outcome": "\(step.verdict.rawValue)",
+                        "verdict": "\(step.result.passed)",
+                        "outcome": "\(exchange.record.receipts.last?.verdict.rawValue ?? "")",
                         "trace_id": "\(exchange.traceID)",
                     ])
             }

@@ -84,7 +84,7 @@ extension Worker {
         }
         add(target.isStrict ? "strict" : "")
         // Answers are kept as the guards left them: only for requests that the same guards would judge.
-        for stage in (exchange.plan?.mandatoryAfter ?? []) + target.after { add(stage.fingerprint) }
+        for stage in (exchange.plan?.mandatory.after ?? []) + target.guards.after { add(stage.fingerprint) }
         if let namespace = exchange.headers.cacheNamespace {
             add("namespace")
             add(namespace)

@@ -6,10 +6,10 @@ import Telemetry
 /// Confined to its loop.
 final class LoopTelemetry {
     private let metrics: LoopMetrics
-    let accessLog: AccessLog
+    let accessLog: any RecordSink
     private var gaps: [String: HistogramCell] = [:]
 
-    init(metrics: LoopMetrics, accessLog: AccessLog) {
+    init(metrics: LoopMetrics, accessLog: any RecordSink) {
         self.metrics = metrics
         self.accessLog = accessLog
     }
@@ -18,9 +18,12 @@ final class LoopTelemetry {
     func connectionClosed() { metrics.connectionClosed() }
     func started() { metrics.exchangeStarted() }
     func finished(_ record: ExchangeRecord) { metrics.exchangeFinished(record) }
-    /// A guard whose exchange has been counted.
-    func judged(_ check: CheckRecord) { metrics.checkRan(check) }
     func loopStalled() { metrics.loopStalled() }
+
+    /// Where the delays go that a check adds to streams.
+    func streamDelays(_ check: String) -> (first: HistogramCell, next: HistogramCell) {
+        metrics.streamDelays(check: check)
+    }
 
     /// Where the gaps between the pieces of one provider's streams go.
     func gapCell(_ provider: String) -> HistogramCell {

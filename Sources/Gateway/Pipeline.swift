@@ -17,13 +17,13 @@ extension Worker {
         trace(exchange)
         do throws(GatewayError) {
             // 2. What is asked for; the gateway's own pages end here.
-            guard let endpoint = try serveOwnPage(exchange) else { return record(exchange) }
+            guard let endpoint = try serveOwnPage(exchange) else { return finish(exchange) }
             exchange.endpoint = endpoint
             // 3. Who asks.
             if let refusal = exchange.refusal { throw refusal }
             // 4. What the config says for it.
             try readRequest(exchange)
-            if try listModels(exchange) { return record(exchange) }
+            if try listModels(exchange) { return finish(exchange) }
             let plan = try await resolvePlan(exchange)
             exchange.plan = plan
             // 5. The deadline; rate limits come with the control plane.
@@ -44,9 +44,15 @@ extension Worker {
             }
         }
         // 9. For refused exchanges, too.
-        record(exchange)
+        close(exchange)
         if !exchange.aside.isEmpty { await judgeAside(exchange) }
+        record(exchange)
         finishHooks(exchange)
+    }
+
+    private func finish(_ exchange: Exchange) {
+        close(exchange)
+        record(exchange)
     }
 
     private func admit(_ exchange: Exchange) {
@@ -55,11 +61,12 @@ extension Worker {
 
     /// Step 6. The answer when a mandatory guard ends the exchange.
     func guardRequest(_ exchange: Exchange, _ plan: Plan) async throws(GatewayError) -> Answer? {
-        guard !plan.mandatoryBefore.isEmpty || !plan.mandatoryAfter.isEmpty else { return nil }
+        guard !plan.mandatory.isEmpty else { return nil }
         try refuseUnscannable(exchange, plan)
         guard exchange.endpoint.hasSegmentTable else { return nil }
         let identity = identity(exchange)
-        let outcome = await runGuards(plan.mandatoryBefore, .before, exchange, body: exchange.body) { view in
+        let stages = plan.mandatory.before.filter { !$0.runsBeside }
+        let outcome = await runGuards(stages, .before, exchange, body: exchange.body) { view in
             ExchangeFacts(identity: identity, model: exchange.fields?.model, request: view)
         }
         try exchange.checkClient()

@@ -38,13 +38,11 @@ struct PlanBuilder {
             throw GatewayError(.invalidConfig, status: 400, error.message)
         }
         return Plan(
-            route: route, targets: targets, mandatoryBefore: try stages(file.defaults.inputGuards, isInline: false),
-            mandatoryAfter: try stages(file.defaults.outputGuards, isInline: false),
-            isFromRequest: config.origin == .request)
+            route: route, targets: targets, mandatory: try guards.mandatory(), isFromRequest: config.origin == .request)
     }
 
     /// Finds what is wrong with guards of the file.
-    func check(_ groups: [GuardGroup]) throws(GatewayError) { _ = try stages(groups, isInline: false) }
+    var guards: GuardBuilder { GuardBuilder(snapshot: snapshot, allowInline: allowInline) }
 
     // MARK: Which config
 
@@ -291,16 +289,14 @@ struct PlanBuilder {
         {
             overrides["model"] = .string(split.model)
         }
-        let before = try stages(config.beforeGuards, isInline: isClients)
-        let after = try stages(config.afterGuards, isInline: isClients)
+        let guardSet = try guards.build(before: config.beforeGuards, after: config.afterGuards)
         return Target(
             path: config.path, slug: source.slug, provider: try provider(descriptor, options, config),
             credential: credential(source, config), secrets: secrets(source.named), signer: signer,
             isChecked: namesHost,
             defaultModel: options["model"]?.string, allowedModels: source.named?.models.map(Set.init),
             shape: ParameterShape(defaults: config.defaultParams, overrides: overrides, drops: config.dropParams),
-            before: before,
-            after: after, onError: (before + after).flatMap(\.uses).filter { $0.check.hooks.contains(.error) },
+            guards: guardSet,
             cache: config.cache.map {
                 CachePolicy(
                     isSemantic: $0.mode == .semantic,
@@ -308,7 +304,7 @@ struct PlanBuilder {
             },
             requestTimeoutMilliseconds: config.requestTimeoutMilliseconds ?? source.named?.requestTimeoutMilliseconds,
             timeouts: merged(config.timeouts, source.named?.timeouts), forwardHeaders: config.forwardHeaders,
-            isStrict: isStrict)
+            isStrict: isStrict, wantsReceipts: config.receipts ?? false)
     }
 
     private func merged(_ own: TokenTimeouts, _ named: TokenTimeouts?) -> TokenTimeouts {
@@ -434,71 +430,7 @@ struct PlanBuilder {
         }
     }
 
-    // MARK: Guards
-
-    private static func path(_ pointer: JSONPointer) -> String { pointer.tokens.joined(separator: ",") }
-
-    private func stages(_ groups: [GuardGroup], isInline: Bool) throws(GatewayError) -> [GuardStage] {
-        var stages: [GuardStage] = []
-        for group in groups {
-            var uses: [GuardUse] = []
-            if group.kind != nil {
-                for check in group.checks where check.isEnabled { uses.append(try use(check, group)) }
-            }
-            stages.append(GuardStage(group, uses: uses))
-        }
-        return stages
-    }
-
-    private func use(_ check: GuardCheck, _ group: GuardGroup) throws(GatewayError) -> GuardUse {
-        guard let found = snapshot.plugins.check(check.id) else {
-            throw refused(
-                check, group, [("", "no plugin has the check \(check.id)\(snapshot.plugins.suggestion(for: check.id))")]
-            )
-        }
-        let id = found.library.manifest.id + "." + found.check.id
-        if group.origin == .request, !allowInline.allows(check: id) {
-            throw GatewayError(
-                .invalidConfig, status: 400, "the check \(check.id) may not be used by configs of requests here",
-                code: "inline_plugin_blocked")
-        }
-        let parameters = check.parameters.isNull ? JSONValue.object(JSONObject()) : check.parameters
-        if let violations = found.check.schema?.validate(parameters), !violations.isEmpty {
-            throw refused(check, group, violations.map { ($0.instance.description, $0.message) })
-        }
-        let instance: PluginInstance
-        do throws(PluginCreationError) {
-            instance = try PluginInstance.create(
-                library: found.library, interface: .hooks, id: found.check.id, check: found.check, config: parameters,
-                services: snapshot.services)
-        } catch {
-            throw refused(check, group, error.errors.map { ($0.pointer, $0.message) })
-        }
-        let settings = file.plugins.settings[found.library.manifest.id]
-        let manifest = found.library.manifest.defaults
-        func policy(_ own: FailurePolicy?, _ manifest: String?) -> FailurePolicy {
-            own ?? file.defaults.onFailure ?? manifest.flatMap(FailurePolicy.init(rawValue:))
-                ?? (group.deny ? .closed : .open)
-        }
-        return GuardUse(
-            instance: instance, check: found.check, id: check.id,
-            timeoutMilliseconds: settings?.timeoutMilliseconds ?? manifest.timeoutMilliseconds ?? 5_000,
-            onFailure: policy(settings?.onFailure, manifest.onFailure),
-            onTimeout: policy(settings?.onTimeout ?? settings?.onFailure, manifest.onTimeout ?? manifest.onFailure),
-            failsOnError: parameters["failOnError"]?.bool ?? false,
-            presentsLastOnly: parameters["scope"]?.string == "last",
-            denies: group.deny)
-    }
-
-    private func refused(_ check: GuardCheck, _ group: GuardGroup, _ reasons: [(pointer: String, message: String)])
-        -> GatewayError
-    {
-        GatewayError(
-            .invalidConfig, status: 400, "Invalid config passed",
-            errors: reasons.map {
-                "path: \(Self.path(check.pointer))\($0.pointer.replacing("/", with: ",")), message: \($0.message)"
-            })
-    }
+    static func path(_ pointer: JSONPointer) -> String { pointer.tokens.joined(separator: ",") }
 }
 
 extension Substring {

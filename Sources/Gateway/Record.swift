@@ -9,12 +9,16 @@ import Telemetry
 import Wire
 
 extension Worker {
-    func record(_ exchange: Exchange) {
+    /// The answer has gone out: how it went is known, but for guards that judge afterwards.
+    func close(_ exchange: Exchange) {
         exchange.record.duration = MonotonicClock.now() - exchange.client.startedAt
         exchange.record.bytesOut = exchange.client.bytesSent
         exchange.record.isAborted = exchange.record.isAborted || exchange.isClientGone
         if exchange.isClientGone, !exchange.client.isHeadSent { exchange.record.status = 499 }
         exchange.record.operation = operation(exchange.endpoint)
+    }
+
+    func record(_ exchange: Exchange) {
         let config = exchange.snapshot.config
         if config.metrics.enabled { telemetry.finished(exchange.record) }
         if config.log.access { telemetry.accessLog.write(exchange.record) }

@@ -23,7 +23,7 @@ struct PathPattern: Sendable {
 extension Worker {
     func refuseUnscannable(_ exchange: Exchange, _ plan: Plan) throws(GatewayError) {
         guard !exchange.endpoint.hasSegmentTable, exchange.endpoint != .models,
-            let denying = (plan.mandatoryBefore + plan.mandatoryAfter).first(where: { $0.mustSeeEverything }),
+            let denying = (plan.mandatory.before + plan.mandatory.after).first(where: { $0.mustSeeEverything }),
             !exchange.snapshot.unscannable.contains(where: { $0.matches(exchange.pathText) })
         else { return }
         throw GatewayError(

@@ -24,6 +24,8 @@ final class RequestHeaders {
     var forceRefresh = false
     var cacheNamespace: String?
     var isDebugOff = false
+    /// x-gatehouse-receipts: the guards' receipts go into the answer.
+    var wantsReceipts = false
     var customHost: String?
     var forwardHeaders: String?
     var requestTimeout: String?
@@ -63,7 +65,10 @@ final class RequestHeaders {
     private func equal(_ name: String, _ lowercase: StaticString) -> Bool { name.equalsIgnoringCase(lowercase) }
 
     private func readPortkey(_ name: String, _ value: String) {
-        guard name.hasPrefixIgnoringCase("x-portkey-") else { return }
+        guard name.hasPrefixIgnoringCase("x-portkey-") else {
+            if equal(name, "x-gatehouse-receipts") { wantsReceipts = value.lowercased() == "true" }
+            return
+        }
         let key = name.dropFirst(10).lowercased()
         switch key {
         case "api-key": portkeyKey = value

@@ -12,8 +12,19 @@ import Wire
 final class StreamGuard {
     let stage: GuardStage
     let use: GuardUse
-    let mode: CheckManifest.StreamMode
+    /// It undoes what its request hook did: what goes to the cache is what comes before it.
+    let restores: Bool
+    var mode: CheckManifest.StreamMode { use.stream.mode }
     var hold: StreamHold
+    /// Of the whole answer, where that was judged.
+    var wholeCoverage: Coverage?
+    var edits = 0
+    /// What came of it, where that was no plain verdict.
+    var verdict: Receipt.Verdict?
+    private let delays: (first: HistogramCell, next: HistogramCell)?
+    /// When the events came that have not left.
+    private var arrivals: [Int64] = []
+    private var hasReleased = false
     private let endpoint: Endpoint
     /// Mode "full": everything, until the end.
     private(set) var kept: [SSEEvent] = []
@@ -22,25 +33,22 @@ final class StreamGuard {
     /// A failing check that its policy lets pass: the rest of the stream goes by unseen.
     var isOff = false
 
-    init(stage: GuardStage, use: GuardUse, endpoint: Endpoint) {
+    init(
+        stage: GuardStage, use: GuardUse, restores: Bool = false, endpoint: Endpoint,
+        delays: (first: HistogramCell, next: HistogramCell)?
+    ) {
         self.stage = stage
         self.use = use
+        self.restores = restores
         self.endpoint = endpoint
-        // A check that only judges whole answers gets the whole, held back when it may refuse or change it.
-        if use.check.hooks.contains(.stream), use.check.streamMode != .off {
-            mode = use.check.streamMode
-        } else if use.check.hooks.contains(.response) {
-            mode = stage.denies || use.check.mutates ? .full : .observe
-        } else {
-            mode = .off
-        }
-        hold = StreamHold(endpoint: endpoint, check: use.check)
+        self.delays = delays
+        hold = StreamHold(endpoint: endpoint, rule: use.stream)
         result = CheckResult(
             id: use.id, passed: true, duration: 0, failsOnError: use.failsOnError, startedAt: WallClock.now())
     }
 
     /// Judges the assembled answer at the end.
-    var judgesWhole: Bool { mode == .full || !use.check.hooks.contains(.stream) }
+    var judgesWhole: Bool { use.stream.judgesWhole }
 
     func keep(_ events: [SSEEvent]) {
         kept += events
@@ -58,22 +66,53 @@ final class StreamGuard {
 
     /// All that is held, with the edits that were decided: nothing more is judged. What is only observed has left before.
     func giveUp() -> [SSEEvent] {
+        if judgesWhole, wholeCoverage == nil { for event in kept { hold.skip(event) } }
         let all = judgesWhole ? kept : hold.releaseAll()
         kept = []
         keptBytes = 0
         return mode == .observe ? [] : all
     }
+
+    /// What there was to see, and what was seen.
+    var coverage: Coverage { wholeCoverage ?? hold.coverage }
+
+    // MARK: The delay that it adds
+
+    func arrived(_ count: Int) {
+        guard delays != nil, mode != .off, mode != .observe else { return }
+        arrivals.append(contentsOf: repeatElement(MonotonicClock.now(), count: count))
+    }
+
+    /// Events leave in the order in which they came. What it made of the whole answer counts as its first ones.
+    func left(_ count: Int) {
+        guard let delays, count > 0, !arrivals.isEmpty else { return }
+        let now = MonotonicClock.now()
+        let leaving = min(count, arrivals.count)
+        for arrival in arrivals.prefix(leaving) {
+            (hasReleased ? delays.next : delays.first).observe(nanoseconds: now - arrival)
+            hasReleased = true
+        }
+        arrivals.removeFirst(leaving)
+    }
 }
 
 extension Worker {
-    func streamGuards(_ stages: [GuardStage], _ exchange: Exchange) -> [StreamGuard] {
+    /// The guards of a stream in the order in which it passes them; the last ones restore.
+    func streamGuards(_ stages: [GuardStage], _ restorers: [Restorer], _ exchange: Exchange) -> [StreamGuard] {
         guard exchange.endpoint.canStream else { return [] }
+        let isMeasured = exchange.snapshot.config.metrics.enabled
+        func make(_ stage: GuardStage, _ use: GuardUse, restores: Bool) -> StreamGuard {
+            StreamGuard(
+                stage: stage, use: use, restores: restores, endpoint: exchange.endpoint,
+                delays: isMeasured ? telemetry.streamDelays(use.id) : nil)
+        }
         var guards: [StreamGuard] = []
-        for stage in stages where !stage.isAsync {
+        for stage in stages where !stage.isAside {
             for use in stage.uses where use.check.hooks.contains(.stream) || use.check.hooks.contains(.response) {
-                guards.append(StreamGuard(stage: stage, use: use, endpoint: exchange.endpoint))
+                guards.append(make(stage, use, restores: false))
             }
         }
+        for restorer in restorers { guards.append(make(restorer.stage, restorer.use, restores: true)) }
         return guards
     }
 
@@ -86,7 +125,10 @@ extension Worker {
     ) async throws(GatewayError) {
         for event in events {
             var released = [event]
-            for guardian in guards { released = try await step(guardian, released, isFinal: false, exchange, target) }
+            for guardian in guards {
+                if guardian.restores { relay.assemble(released) }
+                released = try await step(guardian, released, isFinal: false, exchange, target)
+            }
             write(released, exchange, target, &relay, into: &output)
         }
     }
@@ -108,6 +150,7 @@ extension Worker {
         _ events: [SSEEvent], _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay,
         into output: inout BytesBuilder
     ) {
+        if !relay.isRestored { relay.assemble(events) }
         for event in events {
             // The end waits: what the guards found is told just before it.
             if Self.isEnd(event, exchange.endpoint) { relay.heldEnd = event } else { relay.write(event, into: &output) }
@@ -116,7 +159,9 @@ extension Worker {
 
     private func addResults(_ guards: [StreamGuard], _ exchange: Exchange) {
         var stages: [ObjectIdentifier: Int] = [:]
-        for guardian in guards where guardian.mode != .off {
+        for guardian in guards {
+            noteReceipt(guardian, exchange)
+            if guardian.restores || guardian.mode == .off { continue }
             let key = ObjectIdentifier(guardian.stage)
             if let index = stages[key] {
                 exchange.guardResults.after[index].checks.append(guardian.result)
@@ -127,12 +172,21 @@ extension Worker {
                         stage: guardian.stage, checks: [guardian.result], startedAt: guardian.result.startedAt,
                         duration: guardian.result.duration))
             }
-            let result = guardian.result
-            let verdict: CheckRecord.Verdict =
-                result.failure != nil ? .error : !result.passed ? .failed : result.transformed ? .edited : .passed
-            exchange.record.checks.append(
-                CheckRecord(check: guardian.use.id, verdict: verdict, duration: result.duration))
         }
+    }
+
+    /// What each guard saw and did of a stream, however that ended.
+    private func noteReceipt(_ guardian: StreamGuard, _ exchange: Exchange) {
+        let result = guardian.result
+        let plain: Receipt.Verdict =
+            result.failure != nil ? .error : !result.passed ? .failed : result.transformed ? .edited : .passed
+        note(
+            result, guardian.verdict ?? plain, guardian.use, .after, exchange, guardian.coverage, edits: guardian.edits)
+    }
+
+    /// The stream has ended before its end.
+    func noteReceipts(_ guards: [StreamGuard], _ exchange: Exchange) {
+        for guardian in guards { noteReceipt(guardian, exchange) }
     }
 
     // MARK: One guard
@@ -142,14 +196,21 @@ extension Worker {
     private func step(
         _ guardian: StreamGuard, _ events: [SSEEvent], isFinal: Bool, _ exchange: Exchange, _ target: Target
     ) async throws(GatewayError) -> [SSEEvent] {
-        if guardian.mode == .off || guardian.isOff { return events }
+        if guardian.mode == .off || guardian.isOff {
+            for event in events { guardian.hold.skip(event) }
+            return events
+        }
+        guardian.arrived(events.count)
         if !events.allSatisfy({ $0.isDone || Self.isJSON($0.data) }) {
             try fail(guardian, exchange, "an event of the stream is not JSON", guardian.use.onFailure)
             return guardian.giveUp() + events
         }
-        return guardian.judgesWhole
+        let released =
+            guardian.judgesWhole
             ? try await stepWhole(guardian, events, isFinal: isFinal, exchange, target)
             : try await stepWindows(guardian, events, isFinal: isFinal, exchange, target)
+        guardian.left(released.count)
+        return released
     }
 
     private func stepWindows(
@@ -159,6 +220,10 @@ extension Worker {
         if isFinal { guardian.hold.finish() }
         while !guardian.isOff, let (key, window) = guardian.hold.nextWindow() {
             try await present(window, key, guardian, exchange, target)
+        }
+        if let kind = guardian.hold.unseen, !guardian.isOff {
+            guardian.verdict = .unseen
+            try fail(guardian, exchange, "it does not ask to see \(kind.name)", guardian.use.onFailure, unseen: kind)
         }
         if guardian.mode == .observe {
             _ = guardian.hold.release()
@@ -212,6 +277,7 @@ extension Worker {
         switch decision.verdict {
         case .proceed:
             if !hookExchange.edits.isEmpty { guardian.result.transformed = true }
+            guardian.edits += hookExchange.edits.count
             if !guardian.hold.settle(key, window, releasedTo: decision.releasedTo, edits: hookExchange.edits) {
                 logger.warning("a guardrail wanted to hold back more than its window", metadata: ["check": "\(use.id)"])
             }
@@ -227,7 +293,9 @@ extension Worker {
         case .answer: try fail(guardian, exchange, "GH_ANSWER is no verdict for on_stream", use.onFailure)
         case .retry: try fail(guardian, exchange, "GH_RETRY is no verdict for on_stream", use.onFailure)
         case .fail(let reason): try fail(guardian, exchange, reason, use.onFailure)
-        case .timeout: try fail(guardian, exchange, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout)
+        case .timeout:
+            guardian.verdict = .timedOut
+            try fail(guardian, exchange, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout)
         }
     }
 
@@ -247,8 +315,18 @@ extension Worker {
         let (decision, hookExchange) = await run(
             .response, guardian, exchange, streamFacts(exchange, target, view), presentedBytes: body.count)
         try exchange.checkClient()
+        if decision.verdict != .timeout { guardian.wholeCoverage = hookExchange.coverage(.response) }
         switch decision.verdict {
         case .proceed:
+            if let count = guardian.coverage.firstUnseen(of: use.demanded) {
+                guardian.verdict = .unseen
+                try fail(
+                    guardian, exchange,
+                    "it saw \(count.seenBytes) of \(count.presentedBytes) bytes of \(count.kind.name)",
+                    use.onFailure, unseen: count.kind)
+                return guardian.giveUp()
+            }
+            guardian.edits += hookExchange.edits.count
             guardian.result.passed = hookExchange.reports.allSatisfy(\.passed)
             guardian.result.data = hookExchange.reports.last?.data
             if !guardian.result.passed, guardian.stage.denies, guardian.mode == .full {
@@ -263,7 +341,9 @@ extension Worker {
             throw refused(guardian, exchange, denial)
         case .answer, .retry: try fail(guardian, exchange, "the verdict is not possible on a stream", use.onFailure)
         case .fail(let reason): try fail(guardian, exchange, reason, use.onFailure)
-        case .timeout: try fail(guardian, exchange, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout)
+        case .timeout:
+            guardian.verdict = .timedOut
+            try fail(guardian, exchange, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout)
         }
         return guardian.giveUp()
     }
@@ -294,18 +374,25 @@ extension Worker {
         let hookExchange = exchange.hookExchange(use.instance, facts)
         let deadline = min(Deadline.after(milliseconds: use.timeoutMilliseconds), exchange.deadline)
         let started = MonotonicClock.now()
+        if use.breaker?.isOpen == true {
+            return (Decision(verdict: .fail("its breaker is open")), hookExchange)
+        }
+        hookExchange.mode = use.mode
         hookExchange.prepare(facts, deadline: deadline)
         let decision = await runner.run(hook, on: hookExchange, presentedBytes: presentedBytes, by: deadline)
         guardian.result.duration += MonotonicClock.now() - started
+        switch decision.verdict {
+        case .fail, .timeout: use.breaker?.note(failed: true)
+        default: use.breaker?.note(failed: false)
+        }
         if decision.verdict == .timeout { exchange.discardHookExchange(use.instance) }
         return (decision, hookExchange)
     }
 
     private func refused(_ guardian: StreamGuard, _ exchange: Exchange, _ denial: Denial? = nil) -> GatewayError {
         guardian.result.passed = false
+        guardian.verdict = .denied
         exchange.record.deniedBy = guardian.use.id
-        exchange.record.checks.append(
-            CheckRecord(check: guardian.use.id, verdict: .denied, duration: guardian.result.duration))
         return GatewayError(
             .guardrailDenied, status: denial.map { $0.status == 0 ? 446 : $0.status } ?? 446,
             denial?.message ?? Self.denialMessage, type: "hooks_failed", code: denial?.code)
@@ -313,7 +400,8 @@ extension Worker {
 
     /// The guard could not judge: returns, and the guard is off, where its policy lets the stream go on.
     private func fail(
-        _ guardian: StreamGuard, _ exchange: Exchange, _ reason: String, _ policy: FailurePolicy
+        _ guardian: StreamGuard, _ exchange: Exchange, _ reason: String, _ policy: FailurePolicy,
+        unseen: Segment.Kind? = nil
     ) throws(GatewayError) {
         guardian.result.failure = reason
         guardian.result.passed = !guardian.use.failsOnError
@@ -327,8 +415,12 @@ extension Worker {
         // What has left cannot be called back.
         if policy == .open || (guardian.mode == .observe && guardian.judgesWhole) { return }
         exchange.record.deniedBy = guardian.use.id
-        exchange.record.checks.append(
-            CheckRecord(check: guardian.use.id, verdict: .error, duration: guardian.result.duration))
+        if let unseen {
+            throw GatewayError(
+                .guardrailDenied, status: 446,
+                "The guardrail \(guardian.use.id) cannot read everything in this answer (\(unseen.name)), so it is refused.",
+                type: "hooks_failed", code: "coverage_incomplete")
+        }
         throw GatewayError(
             .pluginFailed, status: 502,
             "The guardrail \(guardian.use.id) could not judge this answer (trace id \(exchange.traceID)).",

@@ -23,7 +23,10 @@ package final class HookExchange: @unchecked Sendable {
     package private(set) var headerChanges: [(name: String, value: String?)] = []
     package private(set) var attributes: [(key: String, value: String)] = []
     package private(set) var reports: [Report] = []
+    // What it has read: segments, whole bodies, values at pointers.
     package private(set) var seen: Set<Int> = []
+    var sawBody: Set<Side> = []
+    var seenValues: [(side: Side, range: Range<Int>)] = []
 
     /// Of the call that comes next.
     package var mode = HookMode.enforced
@@ -101,7 +104,9 @@ package final class HookExchange: @unchecked Sendable {
         headerChanges = []
         attributes = []
         reports = []
-        seen = []
+        if !seen.isEmpty { seen = [] }
+        if !sawBody.isEmpty { sawBody = [] }
+        if !seenValues.isEmpty { seenValues = [] }
         views.removeAll(keepingCapacity: true)
         window = nil
         signing = nil

@@ -84,15 +84,47 @@ package final class HookRunner {
     package func run(_ hook: Hook, on exchange: HookExchange, presentedBytes: Int, by deadline: Deadline) async
         -> Decision
     {
+        await finish(start(hook, on: exchange, presentedBytes: presentedBytes), exchange, by: deadline)
+    }
+
+    /// A hook that was called: it has decided, or somebody will say what it decides.
+    package enum Started {
+        case decided(Decision)
+        case pending
+        case onPool
+    }
+
+    /// Calls a hook without waiting for it. Each one started is finished or given up, once.
+    package func start(_ hook: Hook, on exchange: HookExchange, presentedBytes: Int) -> Started {
         let isBlocking = exchange.instance.check?.isBlocking ?? false
-        if isBlocking || presentedBytes > Self.inlineLimit {
-            return await runOnPool(hook, exchange, by: deadline)
-        }
+        if isBlocking || presentedBytes > Self.inlineLimit { return startOnPool(hook, exchange) }
         let start = Self.stallClock()
         let first = HookCall.invoke(hook, exchange)
         let elapsed = Self.stallClock() - start
         if elapsed > Self.stallNanoseconds { onStall(exchange.instance.name, elapsed) }
-        return await settle(first, exchange, by: deadline)
+        switch first {
+        case .decided(let decision):
+            exchange.isOver = true
+            return .decided(decision)
+        case .pending: return .pending
+        }
+    }
+
+    package func finish(_ started: Started, _ exchange: HookExchange, by deadline: Deadline) async -> Decision {
+        switch started {
+        case .decided(let decision): return decision
+        case .pending: return await settle(exchange, by: deadline)
+        case .onPool: return await finishOnPool(exchange, by: deadline)
+        }
+    }
+
+    /// Nobody wants to know any more. As after a timeout the exchange belongs to the plugin, unless it had decided.
+    package func giveUp(_ started: Started, _ exchange: HookExchange) {
+        switch started {
+        case .decided: return
+        case .pending: if exchange.call?.abandon() ?? false { HookCall.cancel(exchange) }
+        case .onPool: exchange.abandon()
+        }
     }
 
     /// What the time of a stall is of: debug builds count the thread's own, so that a busy machine is not mistaken for a
@@ -115,7 +147,7 @@ package final class HookRunner {
         #endif
     }
 
-    private func runOnPool(_ hook: Hook, _ exchange: HookExchange, by deadline: Deadline) async -> Decision {
+    private func startOnPool(_ hook: Hook, _ exchange: HookExchange) -> Started {
         let running = PendingCall(exchange)
         exchange.runningCall = running
         let isQueued = pool.submit {
@@ -134,29 +166,28 @@ package final class HookRunner {
         guard isQueued else {
             exchange.runningCall = nil
             exchange.isOver = true
-            return Decision(verdict: .fail("the queue for blocking hooks is full"))
+            return .decided(Decision(verdict: .fail("the queue for blocking hooks is full")))
         }
+        return .onPool
+    }
+
+    private func finishOnPool(_ exchange: HookExchange, by deadline: Deadline) async -> Decision {
+        guard let running = exchange.runningCall else { return Decision(verdict: .fail("the call vanished")) }
         let decision = await running.wait(by: deadline, timers: timers)
         exchange.runningCall = nil
         if decision.verdict == .timeout { return decision }
-        if decision.releasedTo == -1, exchange.token != 0 { return await settle(.pending, exchange, by: deadline) }
+        if decision.releasedTo == -1, exchange.token != 0 { return await settle(exchange, by: deadline) }
         exchange.isOver = true
         return decision
     }
 
-    private func settle(_ result: HookCall.Result, _ exchange: HookExchange, by deadline: Deadline) async -> Decision {
-        switch result {
-        case .decided(let decision):
-            exchange.isOver = true
-            return decision
-        case .pending:
-            guard let call = exchange.call else { return Decision(verdict: .fail("the call vanished")) }
-            let decision = await call.wait(by: deadline, timers: timers)
-            if decision.verdict == .timeout { HookCall.cancel(exchange) } else { exchange.isOver = true }
-            // The two refer to each other. What is still open is in the table of tokens.
-            exchange.call = nil
-            return decision
-        }
+    private func settle(_ exchange: HookExchange, by deadline: Deadline) async -> Decision {
+        guard let call = exchange.call else { return Decision(verdict: .fail("the call vanished")) }
+        let decision = await call.wait(by: deadline, timers: timers)
+        if decision.verdict == .timeout { HookCall.cancel(exchange) } else { exchange.isOver = true }
+        // The two refer to each other. What is still open is in the table of tokens.
+        exchange.call = nil
+        return decision
     }
 }
 

@@ -68,15 +68,17 @@ enum HostTable {
             return exchange.view(matching.dropFirst(index).first?.value)
         }
         host.body = { exchange, side in
-            guard let exchange = HookExchange.from(exchange), let (_, view) = exchange.side(side) else {
+            guard let exchange = HookExchange.from(exchange), let (side, view) = exchange.side(side) else {
                 return .absent
             }
+            exchange.sawBody.insert(side)
             return gh_str(viewing: view.body)
         }
         host.json = { exchange, side, pointer in
-            guard let exchange = HookExchange.from(exchange), let (_, view) = exchange.side(side),
+            guard let exchange = HookExchange.from(exchange), let (side, view) = exchange.side(side),
                 let pointer = JSONPointer(parsing: pointer.string ?? ""), let range = pointer.find(in: view.body.buffer)
             else { return .absent }
+            if exchange.seenValues.count < 64 { exchange.seenValues.append((side, range)) }
             return gh_str(viewing: view.body[range])
         }
         host.segment_count = { exchange, side in HookExchange.from(exchange)?.segmentCount(side) ?? 0 }

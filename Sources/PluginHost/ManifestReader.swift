@@ -115,7 +115,12 @@ package enum ManifestReader {
     }
 
     private static func check(_ id: String, _ reader: Reader) throws(ManifestError) -> CheckManifest {
-        try unknown(reader, ["title", "description", "aliases", "hooks", "blocking", "mutates", "restores", "coverage", "segments", "schema"])
+        try unknown(
+            reader,
+            [
+                "title", "description", "aliases", "hooks", "blocking", "mutates", "restores", "coverage", "segments",
+                "schema",
+            ])
         let hooks = try reader.object("hooks")
         var names: Set<CheckManifest.HookName> = []
         for key in hooks.value.object?.keys ?? [] {
@@ -130,7 +135,7 @@ package enum ManifestReader {
         for name in names {
             try unknown(
                 try hooks.object(name.rawValue),
-                name == .stream ? ["mode", "window_bytes", "overlap_bytes", "end"] : [])
+                name == .stream ? ["mode", "window_bytes", "overlap_bytes", "hold_bytes", "end"] : [])
         }
         let stream = try hooks.optionalObject("on_stream")
         var mode = CheckManifest.StreamMode.off
@@ -165,9 +170,10 @@ package enum ManifestReader {
             mutates: try reader.optionalBool("mutates") ?? false,
             restores: try reader.optionalBool("restores") ?? false,
             coverage: try coverage(reader), segments: kinds,
-            streamMode: mode, windowBytes: try stream?.optionalInt("window_bytes") ?? 1024,
+            streamMode: mode, windowBytes: try stream?.optionalInt("window_bytes") ?? 64,
             overlapBytes: try stream?.optionalInt("overlap_bytes") ?? 0,
-            wantsEnd: try stream?.optionalBool("end") ?? false, schema: schema, schemaDocument: reader.value["schema"])
+            holdBytes: try stream?.optionalInt("hold_bytes"), wantsEnd: try stream?.optionalBool("end") ?? false,
+            schema: schema, schemaDocument: reader.value["schema"])
     }
 
     /// A check that says it wants no segments judges no text.
@@ -182,7 +188,7 @@ package enum ManifestReader {
     }
 
     private static let segmentKinds = Dictionary(
-        uniqueKeysWithValues: Segment.Kind.allCases.map { ($0.name, $0) })
+        uniqueKeysWithValues: Segment.Kind.allCases.map { ("\($0.name)", $0) })
 
     // MARK: Providers
 

@@ -81,6 +81,8 @@ package struct CheckManifest: Sendable {
     package var streamMode: StreamMode
     package var windowBytes: Int
     package var overlapBytes: Int
+    /// The most that on_stream may hold back; nil: a window, or the overlap where that is larger.
+    package var holdBytes: Int?
     /// One more call, without text, when the whole answer has ended.
     package var wantsEnd = false
     /// Of its parameters; nil accepts any object.

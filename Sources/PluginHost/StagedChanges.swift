@@ -49,18 +49,4 @@ extension HookExchange {
         }
         return try changed(view, .request)
     }
-
-    /// Narrows what is presented to the last message of the request (Portkey's way), or shows all of it.
-    package func present(lastMessageOnly: Bool) {
-        guard lastMessageOnly else {
-            presented = (nil, nil)
-            return
-        }
-        let segments = facts.request.segments
-        let last = segments.filter { $0.segment.role != .none }.map(\.segment.index).max()
-        let indices = segments.indices.filter {
-            last == nil || (segments[$0].segment.index == last && segments[$0].segment.role != .none)
-        }
-        presented = (indices, nil)
-    }
 }

@@ -61,10 +61,9 @@ package struct StreamHold {
     private static let eventCost = 64
 
     private let endpoint: Endpoint
-    private let mode: CheckManifest.StreamMode
-    private let windowBytes: Int
-    private let overlapBytes: Int
-    private let kinds: Set<Segment.Kind>
+    private let rule: StreamRule
+    /// Segments that have been counted.
+    private var counted: Set<StreamKey> = []
     /// Taken, not yet looked at.
     private var incoming: ArraySlice<SSEEvent> = []
     private var hasEnded = false
@@ -76,13 +75,26 @@ package struct StreamHold {
     private var order: [StreamKey] = []
     private var newest: SSEEvent?
 
-    package init(endpoint: Endpoint, check: CheckManifest) {
+    package init(endpoint: Endpoint, rule: StreamRule) {
         self.endpoint = endpoint
-        mode = check.streamMode
-        windowBytes = check.streamMode == .event ? 1 : max(1, check.windowBytes)
-        overlapBytes = max(0, check.overlapBytes)
-        kinds = check.segments
-        owesEnd = check.wantsEnd
+        self.rule = rule
+        owesEnd = rule.check.wantsEnd
+    }
+
+    /// What has come so far, and what of it was judged.
+    package private(set) var coverage = Coverage()
+    /// A kind that must not leave unseen and that the check does not ask for.
+    package private(set) var unseen: Segment.Kind?
+
+    /// Counts an event that passes unseen.
+    package mutating func skip(_ event: SSEEvent) {
+        let chunk = ChunkText(endpoint: endpoint, event: event)
+        for delta in chunk.deltas { count(delta.key, chunk.text(of: delta).count) }
+    }
+
+    private mutating func count(_ key: StreamKey, _ bytes: Int) {
+        guard bytes > 0 else { return }
+        coverage.present(key.kind, bytes: bytes, isNew: counted.insert(key).inserted)
     }
 
     package var isEmpty: Bool { held.isEmpty && incoming.isEmpty }
@@ -105,9 +117,14 @@ package struct StreamHold {
     private mutating func look(at event: SSEEvent) {
         let chunk = ChunkText(endpoint: endpoint, event: event)
         var pieces: [Piece] = []
-        for (index, delta) in chunk.deltas.enumerated() where kinds.isEmpty || kinds.contains(delta.key.kind) {
+        for (index, delta) in chunk.deltas.enumerated() {
             let text = chunk.text(of: delta)
             guard !text.isEmpty else { continue }
+            count(delta.key, text.count)
+            guard rule.check.asksFor(delta.key.kind) else {
+                if rule.demanded.contains(delta.key.kind) { unseen = delta.key.kind }
+                continue
+            }
             if texts[delta.key] == nil {
                 texts[delta.key] = Text(segment: PresentedSegment(delta.segment, in: chunk.data))
                 order.append(delta.key)
@@ -164,13 +181,13 @@ package struct StreamHold {
             guard let text = texts[key] else { continue }
             let fresh = text.end - text.seen
             let isLast = text.isFinished && !text.isLastPresented
-            guard fresh >= windowBytes || isLast else { continue }
+            guard fresh >= rule.windowBytes || isLast else { continue }
             let whole = Bytes(text.pending)
-            let kept = isLast ? 0 : overlapBytes
+            let kept = isLast ? 0 : rule.overlapBytes
             let window = StreamWindow(
                 segment: text.segment, text: whole, freshFrom: text.seen - text.base, isLast: isLast,
                 releasedTo: UTF8Check.boundary(whole.buffer, at: max(0, whole.count - kept)),
-                event: mode == .event ? newest?.data : nil, offset: text.base)
+                event: rule.mode == .event ? newest?.data : nil, offset: text.base)
             return (key, window)
         }
         return nil
@@ -183,7 +200,7 @@ package struct StreamHold {
         _ key: StreamKey, _ window: StreamWindow, releasedTo: Int, edits: [HookExchange.Edit]
     ) -> Bool {
         guard var text = texts[key] else { return true }
-        let most = max(mode == .event ? window.text.count - window.freshFrom : windowBytes, overlapBytes)
+        let most = max(rule.mode == .event ? window.text.count - window.freshFrom : 0, rule.holdBytes)
         var released = window.isLast ? window.text.count : min(max(releasedTo, 0), window.text.count)
         for edit in edits { released = max(released, edit.range.upperBound) }
         let isClamped = window.text.count - released > most
@@ -194,7 +211,9 @@ package struct StreamHold {
             text.edits.append(
                 TextEdit(range: range, text: edit.text, leadsIn: edit.range.isEmpty && edit.range.lowerBound == 0))
         }
-        text.seen = text.base + window.text.count
+        let fresh = text.base + window.text.count - text.seen
+        coverage.see(key.kind, bytes: fresh, isNew: text.seen == 0)
+        text.seen += fresh
         text.pending.removeFirst(released)
         text.base += released
         if window.isLast { text.isLastPresented = true }

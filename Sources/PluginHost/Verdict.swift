@@ -34,6 +34,11 @@ package struct Decision: Sendable, Equatable {
     package var verdict: Verdict
     /// on_stream: offset up to which the window's text may leave.
     package var releasedTo: Int = 0
+
+    package init(verdict: Verdict, releasedTo: Int = 0) {
+        self.verdict = verdict
+        self.releasedTo = releasedTo
+    }
 }
 
 extension Decision {

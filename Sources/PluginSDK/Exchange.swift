@@ -108,7 +108,10 @@ public struct Exchange {
         _ jsonPointer: String, _ raw: [UInt8], _ side: Side, insert: Bool = false
     ) throws(PluginFailure) {
         let status = jsonPointer.lend { jsonPointer in
-            raw.lend { table.pointee.set_json?(pointer, side.rawValue, jsonPointer, $0, insert ? UInt32(GH_PUT_INSERT) : 0) ?? unsupported }
+            raw.lend {
+                table.pointee.set_json?(pointer, side.rawValue, jsonPointer, $0, insert ? UInt32(GH_PUT_INSERT) : 0)
+                    ?? unsupported
+            }
         }
         try require(status, "set_json")
     }

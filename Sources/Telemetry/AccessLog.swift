@@ -5,7 +5,12 @@
 
 import Core
 
-package final class AccessLog: Sendable {
+/// Where the records of exchanges go, each once, when its exchange is over.
+package protocol RecordSink: Sendable {
+    func write(_ record: ExchangeRecord)
+}
+
+package final class AccessLog: RecordSink {
     package let format: LogFormat
     private let writer: LogWriter
     private let channel: LogChannel
@@ -69,6 +74,11 @@ package final class AccessLog: Sendable {
         if let kind = record.errorKind { line.field(",\"error\":\"", kind.rawValue) }
         line.field(",\"denied_by\":\"", record.deniedBy)
         line.field(",\"client\":\"", record.clientAddress)
+        if !record.receipts.isEmpty {
+            line.append(",\"receipts\":")
+            let receipts = Receipt.list(record.receipts, withReason: true)
+            withExtendedLifetime(receipts) { line.append(receipts.buffer.bindMemory(to: UInt8.self)) }
+        }
         line.append("}\n")
     }
 
@@ -114,6 +124,9 @@ package final class AccessLog: Sendable {
         line.number(" output_tokens=", record.outputTokens)
         if let kind = record.errorKind { line.word(" error=", kind.rawValue) }
         line.word(" denied_by=", record.deniedBy)
+        if !record.receipts.isEmpty {
+            line.word(" guards=", record.receipts.map { "\($0.check):\($0.verdict.rawValue)" }.joined(separator: ","))
+        }
         line.word(" workspace=", record.workspace)
         line.word(" principal=", record.principal)
         line.word(" trace=", record.traceID)

@@ -60,7 +60,8 @@ package final class ExchangeRecord {
     package var inputTokens: Int?
     package var outputTokens: Int?
     package var errorKind: GatewayError.Kind?
-    package var checks: [CheckRecord] = []
+    /// What the guards saw and did, in order.
+    package var receipts: [Receipt] = []
     /// The check that refused the request or the answer.
     package var deniedBy: String?
 
@@ -104,25 +105,5 @@ package struct AttemptRecord: Sendable {
         self.status = status
         self.duration = duration
         self.errorKind = errorKind
-    }
-}
-
-/// What one check did in one exchange; several runs of the same check over a stream's windows are one record.
-package struct CheckRecord: Sendable {
-    package enum Verdict: String, Sendable, CaseIterable {
-        case passed, failed, denied, edited, answered, retried, error
-        case timedOut = "timed_out"
-    }
-
-    /// The check's id, which is a bounded set ("default.regexMatch").
-    package var check: String
-    package var verdict: Verdict
-    /// Nanoseconds over all runs.
-    package var duration: Int64
-
-    package init(check: String, verdict: Verdict, duration: Int64) {
-        self.check = check
-        self.verdict = verdict
-        self.duration = duration
     }
 }

@@ -31,6 +31,8 @@ package struct GatewayMetrics: Sendable {
     let cache: Counter
     let guardrails: Counter
     let guardrailDuration: Histogram
+    let guardrailUnseen: Counter
+    let guardrailStreamDelay: Histogram
     let loopStalls: Counter
     private let pluginGenerations: Gauge
     private let reloads: Counter
@@ -104,6 +106,14 @@ package struct GatewayMetrics: Sendable {
             "gatehouse_guardrail_duration_seconds", "How long a check took in one request, over all its runs.",
             bounds: [0.00001, 0.0001, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
             labels: ["check"])
+        guardrailUnseen = registry.counter(
+            "gatehouse_guardrail_unseen_total", "Runs of a check that did not see all that there was to see.",
+            labels: ["check"])
+        guardrailStreamDelay = registry.histogram(
+            "gatehouse_guardrail_stream_delay_seconds",
+            "How long a check held a streamed event back: the first of its stream, and those that follow.",
+            bounds: [0.00001, 0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+            labels: ["check", "event"])
         loopStalls = registry.counter(
             "gatehouse_loop_stalls_total", "Times an event loop's thread was busy for so long that requests felt it.")
         pluginGenerations = registry.gauge(

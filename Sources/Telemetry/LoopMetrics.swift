@@ -44,6 +44,12 @@ package final class LoopMetrics: @unchecked Sendable {
     /// Where the gaps of one stream go. Ask once for each stream, then observe each gap.
     package func interTokenGaps(provider: String) -> HistogramCell { cells(provider: provider).interToken }
 
+    /// Where the delays go that a check adds to streams: to their first piece, and to the others. Ask once for each stream.
+    package func streamDelays(check: String) -> (first: HistogramCell, next: HistogramCell) {
+        let cells = cells(check: check)
+        return (cells.firstDelay, cells.delay)
+    }
+
     /// Records everything about an exchange that `exchangeStarted` began.
     package func exchangeFinished(_ record: ExchangeRecord) {
         inFlight.add(-1)
@@ -57,14 +63,14 @@ package final class LoopMetrics: @unchecked Sendable {
         var answering: OperationCells?
         for attempt in record.attempts { answering = recordAttempt(attempt, operation: record.operation) }
         if let answering, record.errorKind == nil { recordAnswer(record, answering) }
-        for check in record.checks { checkRan(check) }
+        for receipt in record.receipts { checkRan(receipt) }
     }
 
-    /// A check's verdict; with those of an exchange, or later, for a guard that nobody waited for.
-    package func checkRan(_ check: CheckRecord) {
-        let cells = cells(check: check.check)
-        cells.duration.observe(nanoseconds: check.duration)
-        cells.verdict(check.verdict).add()
+    private func checkRan(_ receipt: Receipt) {
+        let cells = cells(check: receipt.check)
+        cells.duration.observe(nanoseconds: receipt.duration)
+        cells.verdict(receipt.verdict).add()
+        if receipt.coverage.contains(where: { $0.seenBytes < $0.presentedBytes }) { cells.unseen.add() }
     }
 
     /// Gives the operation's cells when the attempt was a success.
@@ -223,14 +229,25 @@ private final class OperationCells {
 
 private final class CheckCells {
     let duration: HistogramCell
+    /// Exchanges of which it did not see everything.
+    private(set) lazy var unseen = metrics.guardrailUnseen.cell(loop: loop, [check])
+    /// What it adds to the way of a stream: to its first piece, and to each that follows.
+    private(set) lazy var firstDelay = metrics.guardrailStreamDelay.cell(loop: loop, [check, "first"])
+    private(set) lazy var delay = metrics.guardrailStreamDelay.cell(loop: loop, [check, "next"])
     private let verdicts: [CounterCell]
+    private let metrics: GatewayMetrics
+    private let loop: Int
+    private let check: String
 
     init(_ metrics: GatewayMetrics, _ loop: Int, _ check: String) {
+        self.metrics = metrics
+        self.loop = loop
+        self.check = check
         duration = metrics.guardrailDuration.cell(loop: loop, [check])
-        verdicts = CheckRecord.Verdict.allCases.map { metrics.guardrails.cell(loop: loop, [check, $0.rawValue]) }
+        verdicts = Receipt.Verdict.allCases.map { metrics.guardrails.cell(loop: loop, [check, $0.rawValue]) }
     }
 
-    func verdict(_ verdict: CheckRecord.Verdict) -> CounterCell { verdicts[verdict.index] }
+    func verdict(_ verdict: Receipt.Verdict) -> CounterCell { verdicts[verdict.index] }
 }
 
 /// A status as a label: what is none is "other".
@@ -251,7 +268,7 @@ extension ExchangeRecord.CacheStatus {
     }
 }
 
-extension CheckRecord.Verdict {
+extension Receipt.Verdict {
     fileprivate var index: Int {
         switch self {
         case .passed: 0
@@ -262,6 +279,7 @@ extension CheckRecord.Verdict {
         case .retried: 5
         case .error: 6
         case .timedOut: 7
+        case .unseen: 8
         }
     }
 }

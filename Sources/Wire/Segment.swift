@@ -19,7 +19,7 @@ package struct Segment: Sendable {
         case other = 9
 
         /// As manifests, configurations and receipts write it: "tool_arguments".
-        package var name: String {
+        package var name: StaticString {
             switch self {
             case .text: "text"
             case .reasoning: "reasoning"

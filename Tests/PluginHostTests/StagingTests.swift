@@ -26,7 +26,7 @@ import Wire
             "info.11": #"{"team":"red","user":"u\"1"}"#,
             "info.12": #"{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}"#, "info.13": "stop",
             "info.14": "POST",
-            "info.15": "/v1/chat/completions", "info.16": "200", "info.17": "(absent)", "metadata.team": "red",
+            "info.15": "/v1/chat/completions", "info.16": "200", "info.17": "enforced", "metadata.team": "red",
             "metadata.none": "(absent)",
             "header.first": "one", "header.second": "two", "header.third": "(absent)", "header.far": "(absent)",
             "header.secret": "(absent)", "header.response": "yes", "json.role": "\"system\"", "json.none": "(absent)",
@@ -102,7 +102,7 @@ import Wire
     @Test func theLastMessageMayBeAllThatIsPresented() async throws {
         let bench = try Bench.doing("facts")
         let exchange = bench.exchange()
-        exchange.present(lastMessageOnly: true)
+        exchange.present(.last)
         _ = await loop.run(.request, on: exchange)
         let told = exchange.attributes.filter { $0.key.hasPrefix("segment.") }.map(\.value)
         #expect(told == ["0 2 1 /messages/1/content : Grüße, \"Ada\" 😀"])

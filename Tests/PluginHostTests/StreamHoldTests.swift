@@ -29,7 +29,7 @@ private struct Player {
         _ check: CheckManifest, of endpoint: Endpoint = .chatCompletions,
         _ judge: @escaping Judge = { _, _ in Answer() }
     ) {
-        hold = StreamHold(endpoint: endpoint, check: check)
+        hold = StreamHold(endpoint: endpoint, rule: StreamRule(check))
         self.judge = judge
     }
 
@@ -463,7 +463,7 @@ private func texts(_ events: [SSEEvent]) -> [String] {
     }
 
     @Test func releasingAllLetsGoOfWhatWasNotLookedAt() {
-        var hold = StreamHold(endpoint: .chatCompletions, check: check(window: 4))
+        var hold = StreamHold(endpoint: .chatCompletions, rule: StreamRule(check(window: 4)))
         for text in ["ab", "cd", "ef"] { hold.take(content(text)) }
         #expect(hold.nextWindow() != nil)
         #expect(texts(hold.releaseAll()) == ["ab", "cd", "ef"])

@@ -42,7 +42,13 @@ private func chat(_ model: String = "gpt-4o", status: Int = 200) -> ExchangeReco
         record.isStream = true
         record.timeToFirstToken = 190_000_000
         record.cacheStatus = .semanticMiss
-        record.checks = [CheckRecord(check: "default.wordCount", verdict: .timedOut, duration: 2_000_000)]
+        let issuer = ReceiptIssuer(
+            check: "default.wordCount", guardrail: "g", plugin: "default", version: "1.0.0", file: "", config: "")
+        record.receipts = [
+            Receipt(
+                issuer: issuer, side: .request, mode: .enforced, attempt: 1, coverage: [], verdict: .timedOut, edits: 0,
+                duration: 2_000_000)
+        ]
         finish(record)
         let labels =
             "gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"azure.ai.openai\",gen_ai_request_model=\"gpt-4o\""

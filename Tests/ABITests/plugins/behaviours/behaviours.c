@@ -111,7 +111,7 @@ static gh_verdict complete_with_tail(instance *self, gh_exchange *x) {
 static gh_verdict complete_with_short_struct(instance *self, gh_exchange *x) {
   gh_decision decision;
   memset(&decision, 0xAA, sizeof decision);
-  decision.struct_size = offsetof(gh_decision, code);
+  decision.struct_size = offsetof(gh_decision, flags);
   decision.http_status = 454;
   decision.retry_after_ms = 7000;
   note(self, P_STATUS, self->host->complete(self->host->pend(x), GH_DENY, &decision));
