@@ -62,6 +62,6 @@ def stage(tmp_path_factory):
 def plugins(stage, tmp_path_factory):
     """A directory with the test plugins."""
     directory = tmp_path_factory.mktemp("plugins")
-    for source in ["redactor", "pending-guard", "behaviours", "services"]:
+    for source in ["redactor", "pending-guard", "behaviours", "services", "coverage"]:
         compile_plugin(directory / source, source)
     return directory
