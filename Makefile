@@ -174,6 +174,7 @@ test-abi: build-tests
 .PHONY: test-plugins
 test-plugins: build-tests
 	LD_LIBRARY_PATH=$(RUNTIME) Tests/PluginDriver/run.sh $(SCRATCH)/$(CONFIG)
+	Tests/PluginDriver/fixtures.sh $(STAGE)
 	LD_LIBRARY_PATH=$(RUNTIME) $(VENV)/bin/python Tests/ProviderDriver/run.py --build $(SCRATCH)/$(CONFIG)
 
 .PHONY: test-install

@@ -102,11 +102,14 @@ let package = Package(
                 "Telemetry", .product(name: "Logging", package: "swift-log"),
             ] + nio),
 
+        // Floor 5: what plugin authors try their plugins on, without a gateway.
+        module("Workbench", ["Core", "Wire", "PluginHost"]),
+
         // Floor 6: arguments and signals.
         .executableTarget(
             name: "gatehouse",
             dependencies: [
-                "CLinux", "Core", "Config", "PluginHost", "Telemetry", "Gateway",
+                "CLinux", "Core", "Config", "PluginHost", "Telemetry", "Gateway", "Workbench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

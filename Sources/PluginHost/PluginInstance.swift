@@ -94,4 +94,9 @@ package final class PluginInstance: @unchecked Sendable {
 package struct PluginCreationError: Error, Sendable {
     package var name: String
     package var errors: [PluginConfigError]
+
+    package init(name: String, errors: [PluginConfigError]) {
+        self.name = name
+        self.errors = errors
+    }
 }

@@ -13,6 +13,11 @@ import Digests
 package struct PluginRefusal: Error, Sendable {
     package var file: String
     package var reason: String
+
+    package init(file: String, reason: String) {
+        self.file = file
+        self.reason = reason
+    }
 }
 
 package struct PluginLoader {

@@ -90,6 +90,14 @@ package struct CheckManifest: Sendable {
     package var schemaDocument: JSONValue?
 }
 
+extension CheckManifest {
+    /// What of `parameters` the check's schema does not allow; nil when it allows all.
+    package func validate(_ parameters: JSONValue) -> [PluginConfigError]? {
+        guard let violations = schema?.validate(parameters), !violations.isEmpty else { return nil }
+        return violations.map { PluginConfigError(pointer: $0.instance.description, message: $0.message) }
+    }
+}
+
 package struct ProviderManifest: Sendable {
     /// The slug.
     package var id: String

@@ -3,10 +3,11 @@ import Config
 import Core
 import Gateway
 import PluginHost
+import Workbench
 
 struct Plugin: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List and check plugins.", subcommands: [List.self, CheckPlugin.self])
+        abstract: "List and check plugins.", subcommands: [List.self, CheckPlugin.self, TestPlugin.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -45,6 +46,53 @@ struct Plugin: ParsableCommand {
         }
 
         private func names(_ hosts: [String]) -> String { hosts.isEmpty ? "nothing" : hosts.joined(separator: ", ") }
+    }
+
+    struct TestPlugin: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "test",
+            abstract: "Run a plugin's fixtures: requests, answers, and the same answers as streams cut at every place.",
+            discussion: "Prints one line per fixture and ends with status 1 if one failed.")
+
+        @Argument(help: "The directory that holds plugin.json and fixtures/.")
+        var directory: String
+
+        @Option(help: "The library, where it does not lie beside plugin.json.")
+        var library: String?
+
+        @Option(help: "Only fixtures whose name or place has this text in it.")
+        var filter: String?
+
+        @Flag(help: "Measure what each check costs instead.")
+        var bench = false
+
+        func run() async throws {
+            do {
+                let test = try PluginTest(directory, library: library)
+                if bench {
+                    for cost in try await test.costs() {
+                        print(
+                            "\(cost.check)  1 KB \(rounded(cost.microsecondsPerKilobyte)) us  32 KB \(rounded(cost.megabytesPerSecond)) MB/s"
+                        )
+                    }
+                    return
+                }
+                var passed = 0
+                var failed = 0
+                try await test.run(filter: filter) { result in
+                    print(
+                        "\(result.problem == nil ? "ok  " : "FAIL") \(result.name)\(result.problem.map { ": " + $0 } ?? "")"
+                    )
+                    if result.problem == nil { passed += 1 } else { failed += 1 }
+                }
+                print("\(passed) passed, \(failed) failed")
+                if failed > 0 { throw ExitCode(1) }
+            } catch let error as WorkbenchError {
+                throw ValidationError(error.message)
+            }
+        }
+
+        private func rounded(_ value: Double) -> String { String((value * 10).rounded() / 10) }
     }
 
     struct CheckPlugin: AsyncParsableCommand {

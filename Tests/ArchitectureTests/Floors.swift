@@ -51,6 +51,9 @@ enum Floors {
         Module(
             name: "Gateway", floor: 4, shims: ["CLinux"], packages: ["NIOCore", "NIOPosix", "NIOSSL", "Logging"]),
 
+        // 5: plugins tried out without a gateway.
+        Module(name: "Workbench", floor: 5, besides: ["Core", "Wire", "PluginHost"]),
+
         // 6: arguments and signals.
         Module(
             name: "gatehouse", floor: 6, never: ["HTTPServer", "Upstream", "Wire"], shims: ["CLinux"],

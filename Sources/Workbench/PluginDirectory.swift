@@ -1,0 +1,118 @@
+// PluginDirectory: loads a plugin that is being written. Its files are copied to a directory of this process's own, so that a
+// working tree need not be as closed as an installed one.
+
+import Core
+import PluginHost
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+package struct WorkbenchError: Error, Sendable {
+    package var message: String
+}
+
+/// A directory that is gone when its owner is.
+final class TemporaryDirectory: Sendable {
+    let path: String
+
+    init() throws(WorkbenchError) {
+        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array((base + "/gatehouse-XXXXXX").utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw WorkbenchError(message: "no directory can be made in \(base): \(String(cString: strerror(errno)))")
+        }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { Self.remove(path) }
+
+    private static func remove(_ path: String) {
+        for name in Files.list(path) { remove(path + "/" + name) }
+        if unlink(path) != 0 { rmdir(path) }
+    }
+}
+
+enum Files {
+    /// Names in a directory, sorted; empty when it is none.
+    static func list(_ path: String) -> [String] {
+        var information = stat()
+        guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFDIR, let directory = opendir(path)
+        else {
+            return []
+        }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    static func read(_ path: String) throws(WorkbenchError) -> Bytes {
+        guard let file = fopen(path, "rb") else {
+            throw WorkbenchError(message: "\(path) cannot be read: \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        var content: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = fread(&chunk, 1, chunk.count, file)
+            if count == 0 { return Bytes(content) }
+            content.append(contentsOf: chunk.prefix(count))
+        }
+    }
+
+    static func write(_ bytes: Bytes, to path: String) throws(WorkbenchError) {
+        guard let file = fopen(path, "wb") else {
+            throw WorkbenchError(message: "\(path) cannot be written: \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        let written = withExtendedLifetime(bytes) { fwrite(bytes.buffer.baseAddress, 1, bytes.count, file) }
+        guard written == bytes.count else { throw WorkbenchError(message: "\(path) cannot be written") }
+    }
+}
+
+/// A loaded plugin with the services that stand for the gateway's.
+struct PluginDirectory {
+    let library: PluginLibrary
+    let log = BenchLog()
+    let fetcher = BenchFetcher()
+    let services: HostServices
+    private let copy: TemporaryDirectory
+
+    /// `library`: the library's file where it does not lie beside the manifest.
+    init(_ directory: String, library file: String?) throws(WorkbenchError) {
+        copy = try TemporaryDirectory()
+        services = HostServices(
+            version: HostVersion.text,
+            log: { [log] _, plugin, message, fields in
+                log.add(([plugin + ": " + message] + fields.map { "\($0.0)=\($0.1)" }).joined(separator: " "))
+            }, metrics: BenchMetrics(), fetcher: fetcher)
+        let manifestFile = directory + "/plugin.json"
+        let manifestText = try Files.read(manifestFile)
+        let place = copy.path + "/plugin"
+        mkdir(place, 0o700)
+        try Files.write(manifestText, to: place + "/plugin.json")
+        let loader = PluginLoader(PluginLoader.Settings(stateDirectory: copy.path + "/state"), services: services)
+        do throws(PluginRefusal) {
+            let manifest = try loader.readManifest(place)
+            do throws(WorkbenchError) {
+                try Files.write(
+                    try Files.read(file ?? directory + "/" + manifest.library), to: place + "/" + manifest.library)
+            } catch { throw PluginRefusal(file: manifestFile, reason: error.message) }
+            guard let loaded = try loader.load(place) else {
+                throw PluginRefusal(file: manifestFile, reason: "was not loaded")
+            }
+            library = loaded
+        } catch {
+            throw WorkbenchError(
+                message:
+                    "\(error.file.replacing(place, with: directory)): \(error.reason.replacing(place, with: directory))"
+            )
+        }
+    }
+}
