@@ -51,6 +51,20 @@ package struct StreamWindow: Sendable {
     package var offset = 0
     /// The answer has ended, and there is no text left.
     package var isEnd = false
+
+    package init(
+        segment: PresentedSegment, text: Bytes, freshFrom: Int, isLast: Bool, releasedTo: Int, event: Bytes? = nil,
+        offset: Int = 0, isEnd: Bool = false
+    ) {
+        self.segment = segment
+        self.text = text
+        self.freshFrom = freshFrom
+        self.isLast = isLast
+        self.releasedTo = releasedTo
+        self.event = event
+        self.offset = offset
+        self.isEnd = isEnd
+    }
 }
 
 package enum Hook: Sendable {

@@ -4,6 +4,10 @@ import CGatehouse
 import Core
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// A refusal of create(): where in the configuration, and why.
 package struct PluginConfigError: Error, Sendable, Equatable {
     /// JSON pointer into the check's parameters.
@@ -70,31 +74,43 @@ final class OpenCalls: Sendable {
     }
 }
 
-/// The table's memory: a gh_host, and behind it a reference to its context. It must not move while a plugin has its address.
+/// The table's memory: a reference to its context, and behind it a gh_host. It must not move while a plugin has its address.
 struct HostCell: @unchecked Sendable {
     let pointer: UnsafePointer<gh_host>
     private let memory: UnsafeMutableRawPointer
+    private let isGuarded: Bool
+    private static let contextSize = 16
 
     init(_ context: HostContext) {
-        let tableSize = MemoryLayout<gh_host>.stride
-        memory = .allocate(byteCount: tableSize + MemoryLayout<UnsafeRawPointer>.size, alignment: 16)
-        let table = memory.bindMemory(to: gh_host.self, capacity: 1)
+        let size = Self.contextSize + MemoryLayout<gh_host>.size
+        isGuarded = context.services.guardsTables
+        memory = isGuarded ? Self.atPageEnd(size) : .allocate(byteCount: size, alignment: 16)
+        memory.storeBytes(of: Unmanaged.passRetained(context).toOpaque(), as: UnsafeMutableRawPointer.self)
+        let table = (memory + Self.contextSize).bindMemory(to: gh_host.self, capacity: 1)
         table.initialize(to: HostTable.template)
-        memory.storeBytes(
-            of: Unmanaged.passRetained(context).toOpaque(), toByteOffset: tableSize, as: UnsafeMutableRawPointer.self)
         pointer = UnsafePointer(table)
+    }
+
+    private static func atPageEnd(_ size: Int) -> UnsafeMutableRawPointer {
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS
+        guard let pages = mmap(nil, 2 * page, PROT_READ | PROT_WRITE, flags, -1, 0), pages != MAP_FAILED else {
+            return .allocate(byteCount: size, alignment: 16)
+        }
+        mprotect(pages + page, page, PROT_NONE)
+        return pages + page - size
     }
 
     /// The context of a table that a plugin passed back.
     static func context(_ host: UnsafePointer<gh_host>?) -> HostContext? {
         guard let host else { return nil }
-        let raw = UnsafeRawPointer(host).load(fromByteOffset: MemoryLayout<gh_host>.stride, as: UnsafeRawPointer.self)
+        let raw = (UnsafeRawPointer(host) - contextSize).load(as: UnsafeRawPointer.self)
         return Unmanaged<HostContext>.fromOpaque(raw).takeUnretainedValue()
     }
 
     func free() {
-        let raw = memory.load(fromByteOffset: MemoryLayout<gh_host>.stride, as: UnsafeRawPointer.self)
-        Unmanaged<HostContext>.fromOpaque(raw).release()
-        memory.deallocate()
+        Unmanaged<HostContext>.fromOpaque(memory.load(as: UnsafeRawPointer.self)).release()
+        // Guarded memory is a trial's, which ends soon.
+        if !isGuarded { memory.deallocate() }
     }
 }

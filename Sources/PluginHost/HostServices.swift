@@ -57,6 +57,9 @@ package struct HostServices: Sendable {
         @Sendable (_ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]) -> Void
     package var metrics: any PluginMetrics
     package var fetcher: any PluginFetcher
+    // For trials of plugins: a host without any extension, whose tables end at a page that cannot be read.
+    package var offersExtensions = true
+    package var guardsTables = false
 
     package init(
         version: String,

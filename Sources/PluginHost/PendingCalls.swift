@@ -88,6 +88,11 @@ final class PendingCall: Timed, @unchecked Sendable {
     }
 }
 
+/// Calls that were begun with pend() and have not been completed.
+package enum OpenHookCalls {
+    package static var count: Int { TokenTable.shared.count }
+}
+
 /// All open tokens of the process.
 final class TokenTable: Sendable {
     static let shared = TokenTable()

@@ -1,11 +1,6 @@
 // PluginCheck: the static checks of `gatehouse plugin check`: what can be said of a plugin directory without running its hooks.
 
 import Core
-import JSONSchema
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 package enum PluginCheck {
     package struct Result: Sendable {
@@ -15,24 +10,14 @@ package enum PluginCheck {
     }
 
     /// Runs all checks on one plugin directory, in order; later ones are left out when they cannot mean anything.
-    package static func run(_ directory: String) async -> [Result] {
-        await ControlThread.call { check(directory) }
-    }
-
-    private static func check(_ directory: String) -> [Result] {
+    package static func run(_ directory: String) -> [Result] {
         var results: [Result] = []
         func note(_ name: String, _ problem: String?) {
             results.append(Result(name: name, passed: problem == nil, detail: problem ?? ""))
         }
         let services = HostServices(
             version: HostVersion.text, log: { _, _, _, _ in }, metrics: NoMetrics(), fetcher: NoFetcher())
-        var template = Array("/tmp/gatehouse-check-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            note("a directory for the copy can be made", String(cString: strerror(errno)))
-            return results
-        }
-        let state = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let loader = PluginLoader(PluginLoader.Settings(stateDirectory: state), services: services)
+        let loader = PluginLoader(PluginLoader.Settings(stateDirectory: ""), services: services)
         let manifest: PluginManifest
         do throws(PluginRefusal) { manifest = try loader.readManifest(directory) } catch {
             note("the manifest is valid", "\(error.file): \(error.reason)")
@@ -50,13 +35,6 @@ package enum PluginCheck {
         } catch {
             note("the library can be read", "\(file) \(error.message)")
             return results
-        }
-        do throws(PluginRefusal) {
-            guard let library = try loader.load(directory) else { return results }
-            note("it loads, and says the same as its manifest", nil)
-            checkInstances(library, services, note)
-        } catch {
-            note("it loads, and says the same as its manifest", "\(error.file) \(error.reason)")
         }
         return results
     }
@@ -86,6 +64,15 @@ package enum PluginCheck {
             note("its run path stays beside it", paths.isEmpty ? nil : "it searches \(paths.joined(separator: ", "))")
             note("it has no text relocations", dynamic.hasTextRelocations ? "it has" : nil)
             note("its stack is not executable", image.hasExecutableStack ? "it is" : nil)
+            let minor = glibcMinor(bytes)
+            note(
+                "it runs with glibc 2.\(oldestGlibc)",
+                minor > oldestGlibc ? "it needs glibc 2.\(minor): build it on an older system" : nil)
+            let isGo = !places(of: "Go buildinf:", in: bytes).isEmpty
+            note(
+                "a Go library asks for a process of its own",
+                isGo && !manifest.isProcessOnly
+                    ? "its manifest has neither \"runtime\": \"go\" nor \"isolation\": \"process-only\"" : nil)
         } catch {
             note("the library is a sound ELF file", "it \(error.message)")
         }
@@ -97,29 +84,34 @@ package enum PluginCheck {
         "lib_Foundation", "libdispatch", "libBlocksRuntime",
     ]
 
-    /// Life of instances: created with nothing, with wrong types, and many times.
-    private static func checkInstances(
-        _ library: PluginLibrary, _ services: HostServices, _ note: (String, String?) -> Void
-    ) {
-        for check in library.manifest.checks {
-            func create(_ config: JSONValue) -> String? {
-                do throws(PluginCreationError) {
-                    _ = try PluginInstance.create(
-                        library: library, interface: .hooks, id: check.id, check: check, config: config,
-                        services: services)
-                    return nil
-                } catch {
-                    return error.errors.first.map { $0.message }
-                }
+    // MARK: What it was built with
+
+    /// Of the oldest system that plugins are to run on, Debian 12.
+    private static let oldestGlibc = 36
+
+    /// The newest symbol version of glibc that the file names: "GLIBC_2.34" is 34.
+    private static func glibcMinor(_ bytes: Bytes) -> Int {
+        var newest = 0
+        for at in places(of: "GLIBC_2.", in: bytes) {
+            var minor = 0
+            for index in (at + 8)..<(at + 11) {
+                let byte = bytes[index]
+                guard byte &- 0x30 < 10 else { break }
+                minor = minor * 10 + Int(byte - 0x30)
             }
-            let required = check.schemaDocument?["required"]?.array ?? []
-            let empty = create([:])
-            if required.isEmpty { note("\(check.id): can be created without parameters", empty) }
-            for member in check.schemaDocument?["properties"]?.object?.members ?? [] {
-                let wrong: JSONValue = .object(JSONObject([(member.key, .array([.null]))]))
-                _ = create(wrong)
+            newest = max(newest, minor)
+        }
+        return newest
+    }
+
+    private static func places(of text: StaticString, in bytes: Bytes) -> [Int] {
+        let buffer = bytes.buffer
+        let size = text.utf8CodeUnitCount
+        guard buffer.count > size + 3 else { return [] }
+        return withExtendedLifetime(bytes) {
+            (0..<(buffer.count - size - 3)).filter { at in
+                buffer[at] == text.utf8Start[0] && (1..<size).allSatisfy { buffer[at + $0] == text.utf8Start[$0] }
             }
-            note("\(check.id): parameters of wrong types do not crash it", nil)
         }
     }
 }

@@ -66,7 +66,8 @@ package final class PluginInstance: @unchecked Sendable {
     ) throws(PluginCreationError) -> PluginInstance {
         let name = "\(library.manifest.id).\(id)"
         let context = HostContext(
-            name: name, pluginID: library.manifest.id, extensions: library.manifest.extensions,
+            name: name, pluginID: library.manifest.id,
+            extensions: services.offersExtensions ? library.manifest.extensions : [],
             egress: library.manifest.egress, services: services)
         let host = HostCell(context)
         let texts = [Bytes(interface.rawValue), Bytes(id), Bytes(config.bytes)]

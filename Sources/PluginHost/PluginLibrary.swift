@@ -12,12 +12,20 @@ package final class PluginLibrary: @unchecked Sendable {
     package let descriptor: UnsafePointer<gh_plugin>
     let hooks: UnsafePointer<gh_hooks>?
     let provider: UnsafePointer<gh_provider>?
+    package var speaksForProviders: Bool { provider != nil }
     let auth: UnsafePointer<gh_auth>?
+
+    private let enter: (@Sendable () -> UnsafePointer<gh_plugin>?)?
+
+    /// Calls the entry function once more; the id that it gives, or nil.
+    package func enterAgain() -> String? { enter?()?.pointee.id.string }
 
     init(
         manifest: PluginManifest, sha256: String, directory: String, descriptor: UnsafePointer<gh_plugin>,
-        hooks: UnsafePointer<gh_hooks>?, provider: UnsafePointer<gh_provider>?, auth: UnsafePointer<gh_auth>?
+        hooks: UnsafePointer<gh_hooks>?, provider: UnsafePointer<gh_provider>?, auth: UnsafePointer<gh_auth>?,
+        enter: (@Sendable () -> UnsafePointer<gh_plugin>?)?
     ) {
+        self.enter = enter
         self.manifest = manifest
         self.sha256 = sha256
         self.directory = directory

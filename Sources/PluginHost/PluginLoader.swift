@@ -155,13 +155,14 @@ package struct PluginLoader {
         // The table belongs to the library and lives as long as it: it is never freed.
         let host = HostCell(
             HostContext(
-                name: manifest.id, pluginID: manifest.id, extensions: manifest.extensions, egress: manifest.egress,
+                name: manifest.id, pluginID: manifest.id,
+                extensions: services.offersExtensions ? manifest.extensions : [], egress: manifest.egress,
                 services: services))
         guard let descriptor = entry(host.pointer) else {
             throw PluginRefusal(file: file, reason: "its entry function returned NULL")
         }
         try checkDescriptor(descriptor, manifest, file)
-        return try tables(descriptor, manifest, digest, directory, file)
+        return try tables(descriptor, manifest, digest, directory, file) { entry(host.pointer) }
     }
 
     private func checkDescriptor(_ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ file: String)
@@ -229,7 +230,7 @@ package struct PluginLoader {
 
     private func tables(
         _ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ digest: String, _ directory: String,
-        _ file: String
+        _ file: String, enter: (@Sendable () -> UnsafePointer<gh_plugin>?)? = nil
     ) throws(PluginRefusal) -> PluginLibrary {
         func table<Table>(_ id: String, _ type: Table.Type, isNeeded: Bool) throws(PluginRefusal) -> UnsafePointer<
             Table
@@ -257,6 +258,6 @@ package struct PluginLoader {
             manifest: manifest, sha256: digest, directory: directory, descriptor: descriptor,
             hooks: hooks,
             provider: try table(GH_INTERFACE_PROVIDER, gh_provider.self, isNeeded: speaks),
-            auth: try table(GH_INTERFACE_AUTH, gh_auth.self, isNeeded: false))
+            auth: try table(GH_INTERFACE_AUTH, gh_auth.self, isNeeded: false), enter: enter)
     }
 }

@@ -120,5 +120,11 @@ package struct ProviderDescriptor: Sendable {
     package var library: PluginLibrary
     package var manifest: ProviderManifest
 
+    package init(slug: String, library: PluginLibrary, manifest: ProviderManifest) {
+        self.slug = slug
+        self.library = library
+        self.manifest = manifest
+    }
+
     package func support(for endpoint: Endpoint) -> EndpointSupport? { manifest.endpoints[endpoint] }
 }

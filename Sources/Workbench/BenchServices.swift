@@ -3,6 +3,7 @@
 import Core
 import PluginHost
 import Synchronization
+import Wire
 
 /// What plugins said.
 final class BenchLog: Sendable {
@@ -29,10 +30,23 @@ struct BenchMetrics: PluginMetrics {
 
 /// Answers by method and URL; there is no network.
 final class BenchFetcher: PluginFetcher, Sendable {
+    enum Mode: Sendable {
+        /// As the fixture says.
+        case fixture
+        /// No answer, at once.
+        case failing
+        /// The fixture's answer when the call's time is over.
+        case slow
+        /// Only when it is cancelled.
+        case afterCancellation
+    }
+
     private let answers = Mutex<[Fixture.Fetch]>([])
+    private let mode = Mutex(Mode.fixture)
     private let pool = BlockingPool(threads: 2)
 
     func answer(with fetches: [Fixture.Fetch]) { answers.withLock { $0 = fetches } }
+    func set(_ mode: Mode) { self.mode.withLock { $0 = mode } }
 
     func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
         let found = answers.withLock { $0.first { $0.method == request.method && $0.url == request.url } }
@@ -41,8 +55,33 @@ final class BenchFetcher: PluginFetcher, Sendable {
             ?? PluginFetchAnswer(
                 status: 0, headers: [], body: .empty,
                 error: "the fixture has no answer to \(request.method) \(request.url)")
-        _ = pool.submit { done(answer) }
-        return {}
+        let end = Once(done)
+        let pool = pool
+        let failure = PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "the fetch failed")
+        switch mode.withLock({ $0 }) {
+        case .fixture: _ = pool.submit { end.run(answer) }
+        case .failing: _ = pool.submit { end.run(failure) }
+        case .slow:
+            Task {
+                try? await Task.sleep(nanoseconds: 60_000_000)
+                _ = pool.submit { end.run(answer) }
+            }
+        case .afterCancellation: break
+        }
+        return { _ = pool.submit { end.run(failure) } }
+    }
+
+    /// The fetch has an end, and one only.
+    private final class Once: Sendable {
+        private let done: Mutex<(@Sendable (PluginFetchAnswer) -> Void)?>
+        init(_ done: @escaping @Sendable (PluginFetchAnswer) -> Void) { self.done = Mutex(done) }
+        func run(_ answer: PluginFetchAnswer) {
+            let done = done.withLock { done in
+                defer { done = nil }
+                return done
+            }
+            done?(answer)
+        }
     }
 }
 
@@ -57,9 +96,11 @@ actor BenchLoop {
         runner = HookRunner(pool: pool, timers: timers) { _, _ in }
     }
 
-    func run(_ hook: Hook, on exchange: HookExchange, _ facts: ExchangeFacts, _ scope: PresentedScope) async -> Decision
-    {
-        let deadline = Deadline.after(milliseconds: 10_000)
+    func run(
+        _ hook: Hook, on exchange: HookExchange, _ facts: ExchangeFacts, _ scope: PresentedScope,
+        milliseconds: Int = 10_000
+    ) async -> Decision {
+        let deadline = Deadline.after(milliseconds: milliseconds)
         let clock = Task { [weak self] in
             while !Task.isCancelled {
                 try? await Task.sleep(nanoseconds: 20_000_000)
@@ -83,5 +124,20 @@ actor BenchLoop {
             if case .fail = decision.verdict { return nil }
         }
         return MonotonicClock.now() - start
+    }
+}
+
+extension ExchangeFacts {
+    /// An exchange on chat completions.
+    static func sample(_ request: Bytes, _ answer: Bytes?) -> ExchangeFacts {
+        ExchangeFacts(
+            identity: ExchangeIdentity(
+                endpoint: .chatCompletions, method: "POST", path: "/v1/chat/completions", traceID: "trial",
+                workspace: nil,
+                principal: nil, isStream: false, metadata: [], requestHeaders: []), model: "m",
+            request: BodyView(body: request, endpoint: .chatCompletions, isRequest: true), provider: "trial",
+            target: "config", attempt: 1, attemptCount: 1,
+            response: answer.map { BodyView(body: $0, endpoint: .chatCompletions, isRequest: false) },
+            status: answer == nil ? nil : 200)
     }
 }

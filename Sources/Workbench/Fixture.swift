@@ -48,6 +48,19 @@ struct Fixture: Sendable {
     var onRequest: Expectation?
     var onAnswer: Expectation?
 
+    /// All cases of a plugin's directory.
+    static func all(in directory: String) throws(WorkbenchError) -> [Fixture] {
+        var fixtures: [Fixture] = []
+        let folder = directory + "/fixtures"
+        for name in Files.list(folder) where name.hasSuffix(".json") {
+            let text = try Files.read(folder + "/" + name)
+            do throws(FixtureError) { fixtures += try read(text, file: "fixtures/" + name) } catch {
+                throw WorkbenchError(message: "\(error.place): \(error.message)")
+            }
+        }
+        return fixtures
+    }
+
     /// All cases of one file: an object, or an array of objects.
     static func read(_ text: Bytes, file: String) throws(FixtureError) -> [Fixture] {
         let document: JSONValue

@@ -3,6 +3,7 @@
 
 import Core
 import PluginHost
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -26,6 +27,24 @@ final class TemporaryDirectory: Sendable {
     }
 
     deinit { Self.remove(path) }
+
+    /// Copies a plugin's manifest and library. The copy's place.
+    func adopt(_ directory: String, library file: String?) throws(WorkbenchError) -> String {
+        let place = path + "/plugin"
+        mkdir(place, 0o700)
+        let text = try Files.read(directory + "/plugin.json")
+        try Files.write(text, to: place + "/plugin.json")
+        #if arch(arm64)
+            let platform = "linux-aarch64"
+        #else
+            let platform = "linux-x86_64"
+        #endif
+        let names = (try? JSONValue(parsing: text))?["library"]
+        // A manifest that names none is refused when it is read.
+        guard let name = names?[platform]?.string, !name.contains("/") else { return place }
+        try Files.write(try Files.read(file ?? directory + "/" + name), to: place + "/" + name)
+        return place
+    }
 
     private static func remove(_ path: String) {
         for name in Files.list(path) { remove(path + "/" + name) }
@@ -77,35 +96,34 @@ enum Files {
 }
 
 /// A loaded plugin with the services that stand for the gateway's.
-struct PluginDirectory {
+struct PluginDirectory: Sendable {
     let library: PluginLibrary
     let log = BenchLog()
     let fetcher = BenchFetcher()
     let services: HostServices
+    let pool = BlockingPool(threads: 4)
     private let copy: TemporaryDirectory
+    /// What trials have taken away stays taken away.
+    private let kept = Kept()
 
     /// `library`: the library's file where it does not lie beside the manifest.
-    init(_ directory: String, library file: String?) throws(WorkbenchError) {
+    init(
+        _ directory: String, library file: String?, offersExtensions: Bool = true, guardsTables: Bool = false
+    ) throws(WorkbenchError) {
         copy = try TemporaryDirectory()
-        services = HostServices(
+        var services = HostServices(
             version: HostVersion.text,
             log: { [log] _, plugin, message, fields in
                 log.add(([plugin + ": " + message] + fields.map { "\($0.0)=\($0.1)" }).joined(separator: " "))
             }, metrics: BenchMetrics(), fetcher: fetcher)
-        let manifestFile = directory + "/plugin.json"
-        let manifestText = try Files.read(manifestFile)
-        let place = copy.path + "/plugin"
-        mkdir(place, 0o700)
-        try Files.write(manifestText, to: place + "/plugin.json")
+        services.offersExtensions = offersExtensions
+        services.guardsTables = guardsTables
+        self.services = services
+        let place = try copy.adopt(directory, library: file)
         let loader = PluginLoader(PluginLoader.Settings(stateDirectory: copy.path + "/state"), services: services)
         do throws(PluginRefusal) {
-            let manifest = try loader.readManifest(place)
-            do throws(WorkbenchError) {
-                try Files.write(
-                    try Files.read(file ?? directory + "/" + manifest.library), to: place + "/" + manifest.library)
-            } catch { throw PluginRefusal(file: manifestFile, reason: error.message) }
             guard let loaded = try loader.load(place) else {
-                throw PluginRefusal(file: manifestFile, reason: "was not loaded")
+                throw PluginRefusal(file: directory + "/plugin.json", reason: "was not loaded")
             }
             library = loaded
         } catch {
@@ -113,6 +131,54 @@ struct PluginDirectory {
                 message:
                     "\(error.file.replacing(place, with: directory)): \(error.reason.replacing(place, with: directory))"
             )
+        }
+    }
+
+    private final class Kept: Sendable {
+        let memory = Mutex<[GuardedMemory]>([])
+    }
+
+    func keep(_ memory: GuardedMemory...) { kept.memory.withLock { $0 += memory } }
+
+    // MARK: Instances
+
+    func create(_ check: CheckManifest, _ config: JSONValue) async -> Result<PluginInstance, PluginCreationError> {
+        if let violations = check.validate(config) {
+            return .failure(PluginCreationError(name: check.id, errors: violations))
+        }
+        return await createUnchecked(check, config)
+    }
+
+    /// Whatever its schema says.
+    func createUnchecked(_ check: CheckManifest, _ config: JSONValue) async -> Result<
+        PluginInstance, PluginCreationError
+    > {
+        let library = library
+        let services = services
+        return await ControlThread.call {
+            do throws(PluginCreationError) {
+                return .success(
+                    try PluginInstance.create(
+                        library: library, interface: .hooks, id: check.id, check: check, config: config,
+                        services: services))
+            } catch { return .failure(error) }
+        }
+    }
+
+    /// Nil when a target needs more than nothing.
+    func provider(_ manifest: ProviderManifest) async -> ProviderInstance? {
+        let library = library
+        let services = services
+        let config: JSONValue = [
+            "description": manifest.document, "target": ["base_url": "https://upstream.example/v1"],
+        ]
+        let made = await ControlThread.call { () -> PluginInstance? in
+            try? PluginInstance.create(
+                library: library, interface: .provider, id: manifest.id, check: nil, config: config, services: services)
+        }
+        return made.map {
+            ProviderInstance(
+                instance: $0, descriptor: ProviderDescriptor(slug: manifest.id, library: library, manifest: manifest))
         }
     }
 }

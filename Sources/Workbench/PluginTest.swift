@@ -19,29 +19,12 @@ package struct PluginTest {
     package init(_ directory: String, library: String? = nil) throws(WorkbenchError) {
         self.directory = directory
         plugin = try PluginDirectory(directory, library: library)
-        loop = BenchLoop(pool: BlockingPool(threads: 2))
-    }
-
-    private func fixtures() throws(WorkbenchError) -> [Fixture] {
-        var fixtures: [Fixture] = []
-        let folder = directory + "/fixtures"
-        for name in Files.list(folder) where name.hasSuffix(".json") {
-            do throws(FixtureError) {
-                fixtures += try Fixture.read(try read(folder + "/" + name), file: "fixtures/" + name)
-            } catch { throw WorkbenchError(message: "\(error.place): \(error.message)") }
-        }
-        return fixtures
-    }
-
-    private func read(_ file: String) throws(FixtureError) -> Bytes {
-        do throws(WorkbenchError) { return try Files.read(file) } catch {
-            throw FixtureError(place: file, message: error.message)
-        }
+        loop = BenchLoop(pool: plugin.pool)
     }
 
     /// Runs all fixtures whose name or place has `filter` in it.
     package func run(filter: String?, report: (Result) -> Void) async throws(WorkbenchError) {
-        for fixture in try fixtures() {
+        for fixture in try Fixture.all(in: directory) {
             if let filter, !fixture.name.contains(filter), !fixture.place.contains(filter) { continue }
             report(Result(name: "\(fixture.place): \(fixture.name)", problem: await problem(fixture)))
         }
@@ -59,7 +42,7 @@ package struct PluginTest {
         plugin.fetcher.answer(with: fixture.fetches)
         _ = plugin.log.take()
         let instance: PluginInstance
-        switch await create(check, fixture.config) {
+        switch await plugin.create(check, fixture.config) {
         case .success(let made): instance = made
         case .failure(let error):
             guard let expected = fixture.configError else {
@@ -76,24 +59,6 @@ package struct PluginTest {
         return problem ?? BenchLog.misbehaviour(in: plugin.log.take())
     }
 
-    private func create(_ check: CheckManifest, _ config: JSONValue) async
-        -> Swift.Result<PluginInstance, PluginCreationError>
-    {
-        if let violations = check.validate(config) {
-            return .failure(PluginCreationError(name: check.id, errors: violations))
-        }
-        let library = plugin.library
-        let services = plugin.services
-        return await ControlThread.call {
-            do throws(PluginCreationError) {
-                return .success(
-                    try PluginInstance.create(
-                        library: library, interface: .hooks, id: check.id, check: check, config: config,
-                        services: services))
-            } catch { return .failure(error) }
-        }
-    }
-
     // MARK: What it costs
 
     package struct Cost: Sendable {
@@ -106,13 +71,13 @@ package struct PluginTest {
 
     /// Each check with `{}` or the first configuration of its fixtures; those that ask others are left out.
     package func costs() async throws(WorkbenchError) -> [Cost] {
-        let fixtures = try fixtures()
+        let fixtures = try Fixture.all(in: directory)
         var costs: [Cost] = []
         for check in plugin.library.manifest.checks where check.hooks.contains(.request) {
             let configs: [JSONValue] =
                 [[:]] + fixtures.filter { $0.check == check.id && $0.configError == nil }.map(\.config)
             for config in configs {
-                guard case .success(let instance) = await create(check, config) else { continue }
+                guard case .success(let instance) = await plugin.create(check, config) else { continue }
                 if let small = await time(instance, bytes: 1 << 10), let large = await time(instance, bytes: 32 << 10) {
                     costs.append(
                         Cost(

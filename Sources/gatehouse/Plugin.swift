@@ -98,22 +98,45 @@ struct Plugin: ParsableCommand {
     struct CheckPlugin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "check",
-            abstract: "Check a plugin directory: its manifest, its library's file, and whether it loads.",
-            discussion: "Prints one line per test and ends with status 1 if one failed.")
+            abstract:
+                "Check a plugin: its files, then its code: life, views, old hosts, odd texts, late calls, streams, threads.",
+            discussion: "Each trial of its code runs in a process of its own. Prints one line per check and ends with "
+                + "status 1 if one failed.")
 
         @Argument(help: "The directory that holds plugin.json.")
         var directory: String
 
+        @Option(help: "The library, where it does not lie beside plugin.json.")
+        var library: String?
+
+        @Flag(help: "Run the trials in this process, for a debugger.")
+        var inProcess = false
+
+        @Option(help: .private)
+        var trial: Int?
+
         func run() async throws {
-            let results = await PluginCheck.run(directory)
-            for result in results {
-                print(
-                    "\(result.passed ? "ok  " : "FAIL") \(result.name)\(result.detail.isEmpty ? "" : ": " + result.detail)"
-                )
+            let checkup = PluginCheckup(directory, library: library)
+            do {
+                if let trial {
+                    guard let problem = try await checkup.trial(trial) else { return }
+                    print(problem)
+                    throw ExitCode(1)
+                }
+                var passed = 0
+                var failed = 0
+                try await checkup.run(inProcess: inProcess) { result in
+                    print(
+                        "\(result.problem == nil ? "ok  " : "FAIL") \(result.name)\(result.problem.map { ": " + $0 } ?? "")"
+                    )
+                    if result.problem == nil { passed += 1 } else { failed += 1 }
+                }
+                print("\(passed) passed, \(failed) failed")
+                if failed > 0 { throw ExitCode(1) }
+            } catch let error as WorkbenchError {
+                print(error.message)
+                throw ExitCode(1)
             }
-            let failed = results.count { !$0.passed }
-            print("\(results.count - failed) passed, \(failed) failed")
-            if failed > 0 { throw ExitCode(1) }
         }
     }
 }
