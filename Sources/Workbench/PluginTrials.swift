@@ -106,7 +106,7 @@ struct PluginTrials {
         for sample in try samples(plugin) {
             // To refuse is fine.
             guard case .success(let instance) = await plugin.create(sample.check, sample.config) else { continue }
-            _ = await call(instance, plugin, body: sample.requestBody, answer: sample.answerBody)
+            _ = try await call(instance, plugin, body: sample.requestBody, answer: sample.answerBody)
         }
         return nil
     }
@@ -121,7 +121,7 @@ struct PluginTrials {
             for text in ["a", "word", "x@y.example", String(repeating: "0123456789 ", count: 300)] {
                 let body = try GuardedMemory(
                     Array(#"{"model":"m","messages":[{"role":"user","content":"\#(text)"}]}"#.utf8))
-                _ = await call(instance, plugin, body: body.bytes, answer: nil)
+                _ = try await call(instance, plugin, body: body.bytes, answer: nil)
             }
             for window in try Self.windows("A text that ends at a page: word@example.org 0123") {
                 _ = await streamCall(instance, plugin, window.bytes)
@@ -144,7 +144,7 @@ struct PluginTrials {
             for _ in 0..<3 {
                 let body = try GuardedMemory(sample.requestBody.array)
                 let answer = try GuardedMemory(sample.answerBody.array)
-                _ = await call(instance, plugin, body: body.bytes, answer: answer.bytes)
+                _ = try await call(instance, plugin, body: body.bytes, answer: answer.bytes)
                 // Whoever has kept a view crashes when it is used, at the next call or at the instance's end.
                 body.takeAway()
                 answer.takeAway()
@@ -173,12 +173,12 @@ struct PluginTrials {
                     Array(#"{"choices":[{"index":0,"message":{"role":"assistant","content":""#.utf8) + text
                     + Array(#""}}]}"#.utf8)
                 let started = MonotonicClock.now()
-                _ = await call(instance, plugin, body: Bytes(body), answer: Bytes(answer))
+                _ = try await call(instance, plugin, body: Bytes(body), answer: Bytes(answer), milliseconds: 30_000)
                 let seconds = Double(MonotonicClock.now() - started) / 1e9
                 if seconds > 20 { return "\(sample.check.id): text \(index) took \(Int(seconds)) s" }
             }
             for body in ["", "null", "[]", "{}", #"{"messages":3}"#] {
-                _ = await call(instance, plugin, body: Bytes(body), answer: Bytes(body))
+                _ = try await call(instance, plugin, body: Bytes(body), answer: Bytes(body))
             }
         }
         return BenchLog.misbehaviour(in: plugin.log.take())
@@ -190,10 +190,10 @@ struct PluginTrials {
             guard case .success(let instance) = await plugin.create(sample.check, sample.config) else { continue }
             for mode in [BenchFetcher.Mode.failing, .slow, .afterCancellation] {
                 plugin.fetcher.set(mode)
-                for _ in 0..<20 {
-                    _ = await call(
+                for _ in 0..<10 {
+                    _ = try await call(
                         instance, plugin, body: sample.requestBody, answer: sample.answerBody,
-                        milliseconds: mode == .failing ? 2_000 : 20)
+                        milliseconds: mode == .failing ? 500 : 20)
                 }
             }
             plugin.fetcher.set(.fixture)
@@ -222,13 +222,15 @@ struct PluginTrials {
         for sample in try samples(plugin) {
             guard case .success(let instance) = await plugin.create(sample.check, sample.config) else { continue }
             if let fixture = sample.fixture { plugin.fetcher.answer(with: fixture.fetches) }
-            let first = await call(instance, plugin, body: sample.requestBody, answer: sample.answerBody)
+            let first = try await call(instance, plugin, body: sample.requestBody, answer: sample.answerBody)
             let differing = await withTaskGroup(of: Int.self) { group in
                 for _ in 0..<8 {
                     group.addTask {
                         var count = 0
                         for _ in 0..<50
-                        where await call(instance, plugin, body: sample.requestBody, answer: sample.answerBody) != first
+                        where
+                            (try? await call(instance, plugin, body: sample.requestBody, answer: sample.answerBody))
+                            != first
                         {
                             count += 1
                         }
@@ -278,7 +280,7 @@ struct PluginTrials {
     }
 
     private static let oddEvents = [
-        "", "{}", "[]", "null",
+        "{}", "[]", "null",
         "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\\\"b\\u0000\"}}",
         "{\"type\":\"content_block_start\",\"index\":9,\"content_block\":{\"type\":\"tool_use\",\"id\":\"\\\"\",\"name\":\"\\n\",\"input\":{}}}",
         "{\"choices\":[{\"delta\":{\"content\":\"\\ud83d\\ude00\"}}]}", "{\"choices\":3}", "{\"type\":7}",
@@ -291,22 +293,28 @@ struct PluginTrials {
 // MARK: Calls
 
 extension PluginTrials {
+    /// Milliseconds for a call, but for those that are to be late.
+    private static let patience = 5_000
+
     /// The hooks of one exchange, as the gateway would call them.
     private func call(
-        _ instance: PluginInstance, _ plugin: PluginDirectory, body: Bytes, answer: Bytes?, milliseconds: Int = 10_000
-    ) async -> [String] {
+        _ instance: PluginInstance, _ plugin: PluginDirectory, body: Bytes, answer: Bytes?,
+        milliseconds: Int = Self.patience
+    ) async throws(WorkbenchError) -> [String] {
         let loop = BenchLoop(pool: plugin.pool)
         let facts = ExchangeFacts.sample(body, answer)
         let exchange = HookExchange(instance: instance, facts: facts)
-        var told: [String] = []
-        if instance.check?.hooks.contains(.request) ?? false {
-            told.append(
-                await loop.run(.request, on: exchange, facts, .all, milliseconds: milliseconds).description(exchange))
+        func judge(_ hook: Hook, _ exchange: HookExchange) async throws(WorkbenchError) -> String {
+            let decision = await loop.run(hook, on: exchange, facts, .all, milliseconds: milliseconds)
+            if decision.verdict == .timeout, milliseconds >= Self.patience {
+                throw WorkbenchError(message: "a call was not completed within \(milliseconds) ms")
+            }
+            return decision.description(exchange)
         }
+        var told: [String] = []
+        if instance.check?.hooks.contains(.request) ?? false { told.append(try await judge(.request, exchange)) }
         if answer != nil, instance.check?.hooks.contains(.response) ?? false {
-            let other = HookExchange(instance: instance, facts: facts)
-            told.append(
-                await loop.run(.response, on: other, facts, .all, milliseconds: milliseconds).description(other))
+            told.append(try await judge(.response, HookExchange(instance: instance, facts: facts)))
         }
         return told
     }
