@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 // Modules stand on floors; a module imports only from lower ones (Tests/ArchitectureTests holds the table).
@@ -24,7 +25,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 /// A plugin is self-contained: it may use the SDK (Swift) or the headers (C), and nothing else of this package. The
 /// version script leaves one exported symbol; the run path finds the Swift runtime where the host has it.
 func plugin(_ name: String) -> Target {
-    let extra = name == "OpenAI" ? ["providers", "description.schema.json"] : []
+    let extra = ["providers", "description.schema.json", "fixtures"].filter {
+        FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/Plugins/\(name)/\($0)")
+    }
     return .target(
         name: name, dependencies: ["PluginSDK"], path: "Plugins/\(name)",
         exclude: ["plugin.json", "README.md"] + extra,
@@ -37,7 +40,10 @@ func plugin(_ name: String) -> Target {
         ])
 }
 
-let pluginNames = ["OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer"]
+let pluginNames = [
+    "OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer",
+    "JSONSchemaGuard", "Regex", "Size", "Code", "ModelRules", "RequestRules",
+]
 
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),

@@ -27,7 +27,8 @@ struct Resource: Sendable {
 struct Survey {
     static let maximumDepth = 256
 
-    let root: JSONValue
+    /// The document. A meta-schema that it refers to is put into it, under its URI.
+    private(set) var root: JSONValue
     let rootDraft: Draft
     private(set) var resources: [Resource] = []
     private(set) var locations: [String: Location] = [:]
@@ -181,7 +182,9 @@ struct Survey {
     /// The place that a "$ref" at `location` leads to, or why there is none.
     mutating func find(_ text: String, from location: Location) -> Result<Location, Unfound> {
         let target = Reference(text).resolved(against: resources[location.resource].reference)
-        guard let index = documents[target.document] else { return .failure(Unfound(elsewhere: text, target)) }
+        guard let index = documents[target.document] ?? takeMetaSchema(target.document) else {
+            return .failure(Unfound(elsewhere: text, target))
+        }
         guard let fragment = target.decodedFragment else {
             return .failure(Unfound("the reference \(quoted(text)) is not percent-encoded as it should be"))
         }
@@ -198,6 +201,19 @@ struct Survey {
             return .failure(Unfound("\(quoted(fragment)) is not a JSON pointer"))
         }
         return at(pointer.description, text, owner: index)
+    }
+
+    /// A meta-schema that is built in, as a resource; nil when there is none of that URI.
+    private mutating func takeMetaSchema(_ uri: String) -> Int? {
+        guard var object = root.object, let (draft, schema) = MetaSchema.named(uri) else { return nil }
+        object[uri] = schema
+        root = .object(object)
+        let index = resources.count
+        visit(
+            Location(
+                pointer: "/" + JSONPointer.escape(uri), value: schema, resource: 0, draft: draft, depth: 1))
+        documents[uri] = index
+        return index
     }
 
     private mutating func at(_ pointer: String, _ text: String, owner: Int = 0) -> Result<Location, Unfound> {
@@ -236,7 +252,7 @@ struct Unfound: Error {
         let isMetaSchema = target.authority == "json-schema.org" && target.path.hasPrefix("/draft")
         message =
             isMetaSchema
-            ? "the reference \(quoted(text)) leads to a meta-schema, which is not built in"
+            ? "the reference \(quoted(text)) leads to a meta-schema that is not built in"
             : "the reference \(quoted(text)) leaves the document: nothing is fetched, so put the schema in here"
     }
 }

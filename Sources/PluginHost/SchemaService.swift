@@ -13,9 +13,13 @@ enum SchemaService {
     nonisolated(unsafe) static let table: UnsafePointer<gh_schema> = {
         var table = gh_schema()
         table.struct_size = structSize(gh_schema.self)
-        table.compile = { _, document, onViolation, user in
+        table.compile = { _, document, flags, onViolation, user in
             do {
-                let schema = try Schema(try JSONValue(parsing: document.buffer))
+                let value = try JSONValue(parsing: document.buffer)
+                let isSilent = value["$schema"] == nil
+                let schema = try Schema(
+                    value, draft: isSilent && flags & UInt32(GH_SCHEMA_DRAFT_7) != 0 ? .draft7 : nil,
+                    assertsFormats: flags & UInt32(GH_SCHEMA_FORMATS) != 0)
                 return OpaquePointer(Unmanaged.passRetained(Compiled(schema)).toOpaque())
             } catch let error as SchemaError {
                 for problem in error.problems { tell(onViolation, user, problem.schema.description, problem.message) }

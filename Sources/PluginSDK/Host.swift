@@ -147,16 +147,28 @@ public final class SchemaValidator: @unchecked Sendable {
         public let message: String
     }
 
+    public struct Options: OptionSet, Sendable {
+        public let rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        /// "format" is a rule; else it is a remark.
+        public static let formats = Options(rawValue: UInt32(GH_SCHEMA_FORMATS))
+        /// The dialect of a schema without "$schema"; else 2020-12.
+        public static let draft7 = Options(rawValue: UInt32(GH_SCHEMA_DRAFT_7))
+    }
+
     private let table: UnsafePointer<gh_schema>
     private let schema: OpaquePointer
 
     /// Refuses an invalid schema as an error of the parameter at `pointer`.
-    public init(_ source: JSON, at pointer: String = "", host: Host) throws(ConfigError) {
+    public init(
+        _ source: JSON, _ options: Options = [], at pointer: String = "", host: Host
+    ) throws(ConfigError) {
         guard let table = host.table(GH_EXT_SCHEMA, gh_schema.self), let compile = table.pointee.compile else {
             throw ConfigError("The host does not offer \(GH_EXT_SCHEMA)", at: pointer)
         }
         let (compiled, violations) = Self.collecting { collect, user in
-            source.bytes.lend { compile(host.pointer, $0, collect, user) }
+            source.bytes.lend { compile(host.pointer, $0, options.rawValue, collect, user) }
         }
         guard let compiled else {
             let first = violations.first ?? Violation(pointer: "", message: "it is not valid")

@@ -40,7 +40,10 @@ import Testing
         #expect(unexpected.isEmpty)
     }
 
-    @Test(arguments: ["libOpenAI.so", "libAnthropic.so", "libMock.so", "libDefaultChecks.so", "libOutageAnswer.so"])
+    @Test(arguments: [
+        "libOpenAI.so", "libAnthropic.so", "libMock.so", "libDefaultChecks.so", "libOutageAnswer.so",
+        "libJSONSchemaGuard.so", "libRegex.so", "libSize.so", "libCode.so", "libModelRules.so", "libRequestRules.so",
+    ])
     func aPluginLinksTheSwiftRuntimeAlone(_ plugin: String) throws {
         let libraries = try #require(try needed(plugin), "\(plugin) was not built beside the tests")
         #expect(Set(libraries.map(name)).subtracting(Self.runtime).subtracting(Self.system).isEmpty)

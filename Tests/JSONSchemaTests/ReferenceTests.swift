@@ -52,6 +52,23 @@ import Testing
         #expect(try problems(text) == [])
     }
 
+    @Test func schemasCanBeJudgedByTheirDialect() throws {
+        let valid = ["true", "{}", #"{"properties": {"a": {"type": ["null", "string"], "minLength": 1}}}"#]
+        let invalid = ["1", #"{"properties": {"a": {"type": 1}}}"#, #"{"not": {"minLength": -1}}"#]
+        let old = #"{"definitions": {"a": 1}}"#
+        try judge(
+            #"{"$ref": "http://json-schema.org/draft-07/schema#"}"#, .draft7,
+            valid: valid + [#"{"items": [{}]}"#], invalid: invalid + [old, #"{"items": [1]}"#])
+        try judge(
+            #"{"properties": {"s": {"$ref": "https://json-schema.org/draft/2020-12/schema"}}}"#,
+            valid: valid.map { #"{"s": \#($0)}"# },
+            invalid: (invalid + [old, #"{"$defs": {"a": {"items": [{}]}}}"#]).map { #"{"s": \#($0)}"# })
+        // A part of it; and one dialect's out of the other's.
+        try judge(
+            #"{"$ref": "http://json-schema.org/draft-07/schema#/definitions/simpleTypes"}"#, valid: [#""null""#],
+            invalid: [#""nil""#])
+    }
+
     @Test func inDraft7NothingCountsBesideAReference() throws {
         let text = ##"{"$ref": "#/definitions/a", "maxItems": 1, "definitions": {"a": {"type": "array"}}}"##
         try judge(text, .draft7, valid: ["[1, 2]"], invalid: ["1"])
@@ -61,7 +78,7 @@ import Testing
     @Test(arguments: [
         (#"{"$ref": "http://example.com/x"}"#, #"the reference "http://example.com/x" leaves the document"#),
         (#"{"$ref": "other.json"}"#, #"the reference "other.json" leaves the document"#),
-        (#"{"$ref": "http://json-schema.org/draft-07/schema#"}"#, "leads to a meta-schema, which is not built in"),
+        (#"{"$ref": "http://json-schema.org/draft-04/schema#"}"#, "leads to a meta-schema that is not built in"),
         (##"{"$ref": "#/$defs/a"}"##, ##"the reference "#/$defs/a" leads nowhere"##),
         (##"{"$ref": "#a"}"##, #"nothing here has the anchor "a""#),
         (##"{"$ref": "#/a%2"}"##, "is not percent-encoded as it should be"),

@@ -173,11 +173,11 @@ import Testing
         var pointer: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
     }
 
-    private func compile(_ schema: String) -> (schema: OpaquePointer?, lines: [String]) {
+    private func compile(_ schema: String, flags: Int = 0) -> (schema: OpaquePointer?, lines: [String]) {
         let violations = Violations()
         let text = Bytes(schema)
         let compiled = withExtendedLifetime((text, violations)) {
-            table.compile?(nil, gh_str(viewing: text), Violations.note, violations.pointer)
+            table.compile?(nil, gh_str(viewing: text), UInt32(flags), Violations.note, violations.pointer)
         }
         return (compiled, violations.lines)
     }
@@ -210,7 +210,7 @@ import Testing
         let schema = compile(#"{"type":"null"}"#).schema
         defer { table.free_schema?(schema) }
         #expect(table.validate?(schema, gh_str("1"), nil, nil) == 0)
-        #expect(table.compile?(nil, gh_str("{"), nil, nil) == nil)
+        #expect(table.compile?(nil, gh_str("{"), 0, nil, nil) == nil)
     }
 
     @Test func invalidSchemasSayWhy() throws {
@@ -219,6 +219,22 @@ import Testing
             #expect(compiled == nil, "\(schema)")
             #expect(lines.count == 1, "\(schema)")
         }
+    }
+
+    @Test func flagsSayWhatFormatsAndSilentSchemasMean() throws {
+        let mail = #"{"format":"email"}"#
+        let remark = compile(mail).schema
+        let rule = compile(mail, flags: GH_SCHEMA_FORMATS).schema
+        // A list of schemas under "items" is draft 7, where "$schema" does not say otherwise.
+        let list = #"{"items":[{"type":"null"}]}"#
+        let old = compile(list, flags: GH_SCHEMA_DRAFT_7).schema
+        let new = #"{"$schema":"https://json-schema.org/draft/2020-12/schema","items":[{"type":"null"}]}"#
+        defer { for schema in [remark, rule, old] { table.free_schema?(schema) } }
+        #expect(validate(remark, #""nobody""#).status == 1)
+        #expect(validate(rule, #""nobody""#).status == 0)
+        #expect(validate(old, "[1]").status == 0)
+        #expect(compile(list).schema == nil)
+        #expect(compile(new, flags: GH_SCHEMA_DRAFT_7).schema == nil)
     }
 
     @Test func eachReasonIsTold() throws {
