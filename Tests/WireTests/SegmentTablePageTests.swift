@@ -72,7 +72,9 @@ import Testing
     }
 
     private static func words(_ rule: SegmentTable.Rule) -> String {
-        func words(_ kind: Segment.Kind) -> String { kind.name.description.split(separator: "_").joined(separator: " ") }
+        func words(_ kind: Segment.Kind) -> String {
+            kind.name.description.split(separator: "_").joined(separator: " ")
+        }
         return switch rule {
         case .skip: "none"
         case .word, .model: "word"
