@@ -40,7 +40,7 @@ extension HookExchange {
             let segment = segments[index].segment
             let size = segments[index].text.count
             coverage.present(segment.kind, bytes: size)
-            guard check.asksFor(segment.kind) else { return }
+            guard check.asksFor(segment.kind), !segment.isSealed else { return }
             if sawBody.contains(side) || seen.contains(index << 1 | side.rawValue) || isInValue(segment, side) {
                 coverage.see(segment.kind, bytes: size)
             }

@@ -121,7 +121,8 @@ package struct StreamHold {
             let text = chunk.text(of: delta)
             guard !text.isEmpty else { continue }
             count(delta.key, text.count)
-            guard rule.check.asksFor(delta.key.kind) else {
+            // Sound, and what only the provider can read: no windows are made of it.
+            guard rule.check.asksFor(delta.key.kind), delta.segment.flags & Segment.Flags.binary == 0 else {
                 if rule.demanded.contains(delta.key.kind) { unseen = delta.key.kind }
                 continue
             }
@@ -141,7 +142,7 @@ package struct StreamHold {
         heldSize += event.data.count + Self.eventCost
         newest = event
         for choice in chunk.finishedChoices { finish { $0.choice == choice } }
-        if let block = chunk.finishedBlock { finish { $0.part == UInt32(block) } }
+        if let block = chunk.finishedBlock { finish { $0.belongs(toBlock: block) } }
         if chunk.isEnd { finish { _ in true } }
     }
 

@@ -284,6 +284,10 @@ public struct HTTPAnswer {
 
     public init(_ raw: gh_http_in) { self.raw = raw }
 
+    init(_ place: UnsafePointer<gh_http_in>?) {
+        raw = place.map { copied($0, $0.pointee.struct_size, gh_http_in()) } ?? gh_http_in()
+    }
+
     /// 0: there was none, and `transportError` says why.
     public var status: Int { Int(raw.status) }
     public var body: Text { Text(raw.body) ?? Text(UnsafeBufferPointer(start: nil, count: 0)) }
@@ -337,7 +341,7 @@ extension Host {
                 { user, answer in
                     guard let user else { return }
                     let completion = Unmanaged<FetchCompletion>.fromOpaque(user).takeRetainedValue()
-                    completion.done(HTTPAnswer(answer?.pointee ?? gh_http_in()))
+                    completion.done(HTTPAnswer(answer))
                 }, completion.toOpaque())
         }
         guard token != 0 else {

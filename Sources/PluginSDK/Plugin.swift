@@ -64,7 +64,7 @@ public final class Plugin: Sendable {
         plugin.version = gh_str(version)
         plugin.create = { host, info in
             guard let host, let info, let plugin = Plugin.current.withLock({ $0 }) else { return nil }
-            return plugin.create(Host(host), info.pointee)
+            return plugin.create(Host(host), copied(info, info.pointee.struct_size, gh_create_info()))
         }
         plugin.destroy = { instance in
             if let instance { Unmanaged<AnyObject>.fromOpaque(instance).release() }
@@ -78,7 +78,10 @@ public final class Plugin: Sendable {
 
     /// The body of gh_plugin_entry_v1.
     public func entry(_ host: UnsafePointer<gh_host>?) -> UnsafePointer<gh_plugin>? {
-        guard host != nil else { return nil }
+        // The last member of 1.0: a host that has it has all others.
+        guard let host, let last = MemoryLayout<gh_host>.offset(of: \gh_host.complete),
+            Int(host.pointee.struct_size) >= last + MemoryLayout<UInt>.size
+        else { return nil }
         Plugin.current.withLock { $0 = self }
         return descriptor
     }
@@ -128,6 +131,15 @@ private func handOver(_ instance: AnyObject) -> UnsafeMutableRawPointer {
     Unmanaged.passRetained(instance).toOpaque()
 }
 
+/// A struct of the host's. One of an earlier minor ends before `blank` does, and is not read past its end.
+func copied<Struct>(_ place: UnsafePointer<Struct>, _ size: UInt32, _ blank: Struct) -> Struct {
+    var copy = blank
+    withUnsafeMutableBytes(of: &copy) { bytes in
+        bytes.copyMemory(from: UnsafeRawBufferPointer(start: place, count: min(Int(size), bytes.count)))
+    }
+    return copy
+}
+
 /// A table that lives as long as the process.
 func immortal<Table>(_ table: Table) -> UnsafePointer<Table> {
     let place = UnsafeMutablePointer<Table>.allocate(capacity: 1)
@@ -165,14 +177,17 @@ nonisolated(unsafe) private let guardrailTable: UnsafePointer<gh_hooks> = {
     hooks.on_stream = { instance, exchange, window, decision in
         judge(instance, exchange, decision) { guardrail, exchange, decision throws(PluginFailure) in
             guard let window, let segment = window.pointee.segment else { throw PluginFailure("A window without text") }
-            var view = Window(window.pointee, segment: segment.pointee, releasedTo: decision.released_to)
+            var view = Window(
+                copied(window, window.pointee.struct_size, gh_window()),
+                segment: copied(segment, segment.pointee.struct_size, gh_segment()), releasedTo: decision.released_to)
             defer { decision.released_to = UInt64(clamping: view.releasedTo) }
             return try guardrail.onStream(exchange, &view)
         }
     }
     hooks.on_error = { instance, exchange, failure, decision in
         judge(instance, exchange, decision) { guardrail, exchange, _ throws(PluginFailure) in
-            try guardrail.onError(exchange, Failure(failure?.pointee ?? gh_failure()))
+            try guardrail.onError(
+                exchange, Failure(failure.map { copied($0, $0.pointee.struct_size, gh_failure()) } ?? gh_failure()))
         }
     }
     hooks.on_cancel = { instance, exchange, token in

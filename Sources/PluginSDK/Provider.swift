@@ -312,7 +312,7 @@ nonisolated(unsafe) private let theTable: UnsafePointer<gh_provider> = {
         guard let box = box(address), let exchange, let answer, let json else { return gh_status(GH_ERROR) }
         return status(box.host) { () throws(UnreadableAnswer) in
             let mapped = try box.provider.mapResponse(
-                HTTPAnswer(answer.pointee), Exchange(exchange, host: box.host))
+                HTTPAnswer(answer), Exchange(exchange, host: box.host))
             json.pointee = gh_bytes(handingOver: mapped)
         }
     }
@@ -340,7 +340,7 @@ nonisolated(unsafe) private let theTable: UnsafePointer<gh_provider> = {
     table.map_error = { address, exchange, answer, failure in
         guard let box = box(address), let exchange, let answer, let failure else { return gh_status(GH_ERROR) }
         let view = Exchange(exchange, host: box.host)
-        guard let error = box.provider.mapError(HTTPAnswer(answer.pointee), view) else { return gh_status(GH_INVALID) }
+        guard let error = box.provider.mapError(HTTPAnswer(answer), view) else { return gh_status(GH_INVALID) }
         error.write(to: &failure.pointee, of: view)
         return gh_status(GH_OK)
     }

@@ -21,6 +21,18 @@ package struct StreamKey: Sendable, Hashable {
     package var segmentID: UInt64 {
         UInt64(choice & 0xFFFFF) << 40 | UInt64(kind.rawValue) << 32 | UInt64(part)
     }
+
+    /// The part of a content block of Messages. `leaf` tells texts beside the block's own apart; of a few hundred two may
+    /// share a part and are then one text.
+    static func part(ofBlock index: Int, leaf: UInt32 = 0) -> UInt32 {
+        let number = leaf == 0 ? 0 : (leaf ^ leaf >> 8 ^ leaf >> 16) % 255 + 1
+        return UInt32(truncatingIfNeeded: index & 0xFFFF) | number << 16
+    }
+
+    /// True for the texts of one content block of Messages.
+    package func belongs(toBlock index: Int) -> Bool {
+        part & 0xFFFF == UInt32(truncatingIfNeeded: index & 0xFFFF) && part < 0x100_0000
+    }
 }
 
 package struct ChunkText: Sendable {

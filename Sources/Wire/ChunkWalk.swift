@@ -54,8 +54,6 @@ struct ChunkWalk {
                     try walk.choice(&reader, place: index)
                     index += 1
                 }
-            } else if walk.isSetting(key) {
-                try reader.skipValue()
             } else {
                 try walk.settings(&reader, key)
             }
@@ -87,12 +85,11 @@ struct ChunkWalk {
                 let index = walk.integer(try reader.skipValue())
                 walk.choice = index ?? place
             } else if buffer.rawEquals(key, "finish_reason") {
-                if buffer[try reader.skipValue().lowerBound] == UInt8(ascii: "\"") { isFinished = true }
+                if reader.current == UInt8(ascii: "\"") { isFinished = true }
+                try walk.settings(&reader, key)
             } else if buffer.rawEquals(key, "logprobs") {
                 let value = try reader.skipValue()
                 if buffer[value.lowerBound] == UInt8(ascii: "{") { walk.shadow = value }
-            } else if walk.isChoiceSetting(key) {
-                try reader.skipValue()
             } else {
                 try walk.settings(&reader, key)
             }
@@ -119,7 +116,7 @@ struct ChunkWalk {
             if buffer.rawEquals(key, "content") {
                 try walk.text(&reader, .text, Part.content, path + "/content")
             } else if buffer.rawEquals(key, "role") {
-                try reader.skipValue()
+                try walk.settings(&reader, key)
             } else if buffer.rawEquals(key, "refusal") {
                 try walk.text(&reader, .text, Part.refusal, path + "/refusal")
             } else if buffer.rawEquals(key, "reasoning_content") {
@@ -161,7 +158,7 @@ struct ChunkWalk {
                     } else if buffer.rawEquals(key, "index") || buffer.rawEquals(key, "id")
                         || buffer.rawEquals(key, "type")
                     {
-                        try reader.skipValue()
+                        try walk.settings(&reader, key)
                     } else {
                         try walk.unknown(&reader, key, path + "/\(index)")
                     }
@@ -179,7 +176,7 @@ struct ChunkWalk {
         try members(&reader) { (walk, reader, key) throws(JSONError) in
             let buffer = walk.buffer
             if buffer.rawEquals(key, "name") {
-                try reader.skipValue()
+                try walk.settings(&reader, key)
             } else if buffer.rawEquals(key, "arguments") || buffer.rawEquals(key, "input") {
                 try walk.text(
                     &reader, .toolArguments, part, path + (buffer.rawEquals(key, "input") ? "/input" : "/arguments"),
@@ -195,8 +192,12 @@ struct ChunkWalk {
         try members(&reader) { (walk, reader, key) throws(JSONError) in
             if walk.buffer.rawEquals(key, "transcript") {
                 try walk.text(&reader, .text, Part.transcript, path + "/transcript")
+            } else if walk.buffer.rawEquals(key, "data"), reader.current == UInt8(ascii: "\"") {
+                walk.note(
+                    try reader.skipString(), .audio, Part.transcript, path + "/data", nil,
+                    flags: Segment.Flags.binary)
             } else {
-                try reader.skipValue()
+                try walk.settings(&reader, key)
             }
         }
     }
@@ -218,8 +219,14 @@ struct ChunkWalk {
                     try walk.text(&reader, .reasoning, part, path + "/\(index)/text")
                 } else if walk.buffer.rawEquals(key, "summary") {
                     try walk.text(&reader, .reasoning, part | 0x2_0000, path + "/\(index)/summary")
-                } else {
+                } else if walk.buffer.rawEquals(key, "data"), reader.current == UInt8(ascii: "\"") {
+                    walk.note(
+                        try reader.skipString(), .reasoning, part | 0x4_0000, path + "/\(index)/data", nil,
+                        flags: Segment.Flags.binary)
+                } else if walk.buffer.rawEquals(key, "signature") {
                     try reader.skipValue()
+                } else {
+                    try walk.settings(&reader, key)
                 }
             }
             place += 1
@@ -232,7 +239,6 @@ struct ChunkWalk {
         let start = reader.at
         let type = eventType(start)
         let index = self.index(of: start, 0)
-        let part = UInt32(truncatingIfNeeded: index)
         if type == .blockStop { finishedBlock = index }
         if type == .end { isEnd = true }
         try members(&reader) { (walk, reader, key) throws(JSONError) in
@@ -241,16 +247,14 @@ struct ChunkWalk {
                 if type == .messageDelta {
                     try walk.messageDelta(&reader)
                 } else {
-                    try walk.block(&reader, part, "/content/\(index)", name: nil)
+                    try walk.blockDelta(&reader, index)
                 }
             } else if buffer.rawEquals(key, "content_block"), reader.current == UInt8(ascii: "{") {
-                try walk.block(&reader, part, "/content/\(index)", name: walk.string("name", ofObjectAt: reader.at))
+                try walk.block(&reader, index)
             } else if buffer.rawEquals(key, "message"), reader.current == UInt8(ascii: "{") {
                 try walk.startedMessage(&reader)
             } else if buffer.rawEquals(key, "error") {
-                try walk.leaves(&reader, .other, part, "/error", name: nil)
-            } else if walk.isSetting(key) || walk.isChoiceSetting(key) {
-                try reader.skipValue()
+                try walk.leaves(&reader, .other, walk.number(of: key), "/error", name: nil)
             } else {
                 try walk.settings(&reader, key)
             }
@@ -277,110 +281,140 @@ struct ChunkWalk {
     private mutating func messageDelta(_ reader: inout JSONReader) throws(JSONError) {
         try members(&reader) { (walk, reader, key) throws(JSONError) in
             if walk.buffer.rawEquals(key, "stop_reason") {
-                if walk.buffer[try reader.skipValue().lowerBound] == UInt8(ascii: "\"") { walk.finishedChoices = [0] }
-            } else {
+                if walk.buffer[reader.at] == UInt8(ascii: "\"") { walk.finishedChoices = [0] }
                 try walk.settings(&reader, key)
+            } else {
+                try walk.ending(&reader, key)
             }
+        }
+    }
+
+    /// A member of the message beside its content: how it ended, or settings.
+    private mutating func ending(_ reader: inout JSONReader, _ key: Range<Int>) throws(JSONError) {
+        let part = number(of: key)
+        if buffer.rawEquals(key, "stop_sequence") {
+            try text(&reader, .other, part, "/stop_sequence")
+        } else if buffer.rawEquals(key, "stop_details"), reader.current == UInt8(ascii: "{") {
+            try table(&reader, .stopDetails, "/stop_details") { _ in part }
+        } else {
+            try settings(&reader, key)
         }
     }
 
     private mutating func startedMessage(_ reader: inout JSONReader) throws(JSONError) {
         try members(&reader) { (walk, reader, key) throws(JSONError) in
             guard walk.buffer.rawEquals(key, "content"), reader.current == UInt8(ascii: "[") else {
-                if walk.isSetting(key) || walk.isChoiceSetting(key) {
-                    try reader.skipValue()
-                } else {
-                    try walk.settings(&reader, key)
-                }
-                return
+                return try walk.ending(&reader, key)
             }
             try reader.enterArray()
             var index = 0
             while try reader.nextElement(first: index == 0) {
-                let part = UInt32(truncatingIfNeeded: index)
                 if reader.current == UInt8(ascii: "{") {
-                    try walk.block(&reader, part, "/content/\(index)", name: walk.string("name", ofObjectAt: reader.at))
+                    try walk.block(&reader, index)
                 } else {
-                    try walk.leaves(&reader, .other, part, "/content/\(index)", name: nil)
+                    try walk.leaves(
+                        &reader, .other, StreamKey.part(ofBlock: index), "/content/\(index)", name: nil)
                 }
                 index += 1
             }
         }
     }
 
-    /// A content block at its start, or its delta.
-    private mutating func block(_ reader: inout JSONReader, _ part: UInt32, _ path: String, name: String?)
-        throws(JSONError)
-    {
+    /// A whole content block. What the deltas go on with has the block's own key, other texts keys of their own.
+    private mutating func block(_ reader: inout JSONReader, _ index: Int) throws(JSONError) {
+        let path = "/content/\(index)"
+        try table(&reader, .part, path) { segment in
+            let leaf = segment.pointer.utf8.dropFirst(path.utf8.count)
+            let isContinued = Self.continued.contains { leaf.elementsEqual($0.utf8) }
+            return StreamKey.part(ofBlock: index, leaf: isContinued ? 0 : Self.number(of: leaf))
+        }
+    }
+
+    private static let continued = ["/text", "/thinking", "/content"]
+
+    private mutating func blockDelta(_ reader: inout JSONReader, _ index: Int) throws(JSONError) {
+        let part = StreamKey.part(ofBlock: index)
         try members(&reader) { (walk, reader, key) throws(JSONError) in
             let buffer = walk.buffer
             if buffer.rawEquals(key, "text") {
-                try walk.text(&reader, .text, part, path + "/text")
+                try walk.text(&reader, .text, part, "/content/\(index)/text")
             } else if buffer.rawEquals(key, "thinking") {
-                try walk.text(&reader, .reasoning, part, path + "/thinking")
+                try walk.text(&reader, .reasoning, part, "/content/\(index)/thinking")
             } else if buffer.rawEquals(key, "partial_json") {
-                try walk.text(&reader, .toolArguments, part, path + "/input", name: name)
-            } else if buffer.rawEquals(key, "input") {
-                try walk.leaves(&reader, .toolArguments, part, path + "/input", name: name)
+                try walk.text(&reader, .toolArguments, part, "/content/\(index)/input")
             } else if buffer.rawEquals(key, "content") {
-                try walk.leaves(&reader, .toolResult, part, path + "/content", name: name)
-            } else if walk.isBlockSetting(key) {
+                try walk.text(&reader, .text, part, "/content/\(index)/content")
+            } else if buffer.rawEquals(key, "citation"), reader.current == UInt8(ascii: "{") {
+                try walk.table(&reader, .citation, "/content/\(index)/citations") { segment in
+                    StreamKey.part(ofBlock: index, leaf: Self.number(of: segment.pointer.utf8))
+                }
+            } else if buffer.rawEquals(key, "encrypted_content"), reader.current == UInt8(ascii: "\"") {
+                walk.note(
+                    try reader.skipString(), .file, part, "/content/\(index)/encrypted_content", nil,
+                    flags: Segment.Flags.binary)
+            } else if buffer.rawEquals(key, "signature") {
                 try reader.skipValue()
+            } else if buffer.rawEquals(key, "type") {
+                try walk.settings(&reader, key)
             } else {
-                try walk.leaves(&reader, .other, part, walk.pointer(path, key), name: nil)
+                try walk.leaves(
+                    &reader, .other, StreamKey.part(ofBlock: index, leaf: walk.number(of: key)),
+                    walk.pointer("/content/\(index)", key), name: nil)
             }
         }
     }
 
+    /// An object as the table of whole bodies knows it.
+    private mutating func table(
+        _ reader: inout JSONReader, _ shape: SegmentTable.Shape, _ path: String, part: (Segment) -> UInt32
+    ) throws(JSONError) {
+        let context = SegmentWalk.Context(role: .assistant)
+        for segment in SegmentWalk.segments(ofObjectAt: reader.at, in: buffer, shape, pointer: path, context) {
+            let key = StreamKey(choice: choice, kind: segment.kind, part: part(segment))
+            var presented = segment
+            presented.id = key.segmentID
+            presented.index = choice
+            deltas.append(ChunkText.Delta(key: key, segment: presented))
+        }
+        try reader.skipValue()
+    }
+
     // MARK: Members that are no text
 
-    private func isSetting(_ key: Range<Int>) -> Bool {
-        for name in [
-            "id", "object", "created", "model", "system_fingerprint", "service_tier", "usage", "obfuscation",
-            "provider", "metadata",
-            "hook_results", "type", "index", "role", "prompt_filter_results",
-        ] as [StaticString] where buffer.rawEquals(key, name) {
-            return true
-        }
-        return false
-    }
-
-    private func isChoiceSetting(_ key: Range<Int>) -> Bool {
-        for name in [
-            "content_filter_results", "content_filter_offsets", "native_finish_reason", "stop_reason", "stop_sequence",
-            "matched_stop",
-            "token_ids", "container", "context_management",
-        ] as [StaticString] where buffer.rawEquals(key, name) {
-            return true
-        }
-        return false
-    }
-
-    private func isBlockSetting(_ key: Range<Int>) -> Bool {
-        for name in ["type", "id", "name", "tool_use_id", "server_name", "signature", "data", "caller"]
-            as [StaticString]
-        where buffer.rawEquals(key, name) {
-            return true
-        }
-        return false
-    }
-
-    /// An unknown member outside of the delta: words are taken for keywords and ids, everything longer for text. Texts
-    /// of words would hold a stream back to its end.
+    /// A member outside of the delta, or one that should be a name: words are taken for keywords and ids, everything
+    /// longer for text. Texts of words would hold a stream back to its end.
     private mutating func settings(_ reader: inout JSONReader, _ key: Range<Int>) throws(JSONError) {
-        let first = deltas.count
-        try leaves(&reader, .other, number(of: key), pointer("", key), name: nil)
-        deltas = deltas[..<first] + deltas[first...].filter { delta in !SegmentWalk.isWord(buffer, delta.range) }
+        switch reader.current {
+        case UInt8(ascii: "\""):
+            let text = try reader.skipString()
+            // Padding against those who measure the length of events.
+            if SegmentWalk.isWord(buffer, text, mayHaveAt: true) || buffer.rawEquals(key, "obfuscation") { return }
+            note(text, .other, number(of: key), pointer("", key), nil)
+        case UInt8(ascii: "{"), UInt8(ascii: "["):
+            if buffer.rawEquals(key, "hook_results") {
+                try reader.skipValue()
+                return
+            }
+            let first = deltas.count
+            try leaves(&reader, .other, number(of: key), pointer("", key), name: nil)
+            let texts = deltas[first...].filter { !SegmentWalk.isWord(buffer, $0.range, mayHaveAt: true) }
+            deltas.replaceSubrange(first..., with: texts)
+        default: try reader.skipValue()
+        }
     }
 
     private mutating func unknown(_ reader: inout JSONReader, _ key: Range<Int>, _ path: String) throws(JSONError) {
         try leaves(&reader, .other, number(of: key), pointer(path, key), name: nil)
     }
 
-    /// A number for a name (FNV-1a), with a bit that no index has.
     private func number(of key: Range<Int>) -> UInt32 {
+        Self.number(of: UnsafeRawBufferPointer(rebasing: buffer[key]))
+    }
+
+    /// A number for a name (FNV-1a), with a bit that no index has.
+    private static func number(of name: some Sequence<UInt8>) -> UInt32 {
         var hash: UInt32 = 2_166_136_261
-        for index in key { hash = (hash ^ UInt32(buffer[index])) &* 16_777_619 }
+        for byte in name { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
         return hash | 0x8000_0000
     }
 
@@ -424,12 +458,14 @@ struct ChunkWalk {
     }
 
     private mutating func note(
-        _ range: Range<Int>, _ kind: Segment.Kind, _ part: UInt32, _ path: String, _ name: String?
+        _ range: Range<Int>, _ kind: Segment.Kind, _ part: UInt32, _ path: String, _ name: String?,
+        flags: UInt32 = 0
     ) {
         let key = StreamKey(choice: choice, kind: kind, part: part)
         let segment = Segment(
-            kind: kind, role: .assistant, index: choice, id: key.segmentID, pointer: path, textRange: range,
-            isEscaped: JSONString.hasEscapes(UnsafeRawBufferPointer(rebasing: buffer[range])), name: name,
+            kind: kind, role: .assistant, index: choice, id: key.segmentID, flags: flags, pointer: path,
+            textRange: range, isEscaped: JSONString.hasEscapes(UnsafeRawBufferPointer(rebasing: buffer[range])),
+            name: name,
             shadow: shadow)
         deltas.append(ChunkText.Delta(key: key, segment: segment))
     }

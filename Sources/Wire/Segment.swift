@@ -74,6 +74,15 @@ package struct Segment: Sendable {
     /// tell.
     package var shadow: Range<Int>?
 
+    /// What should be text and is not, as thinking that the provider has encrypted: nobody can have seen what it says.
+    package var isSealed: Bool {
+        guard flags & Flags.binary != 0 else { return false }
+        return switch kind {
+        case .text, .reasoning, .toolArguments, .toolResult, .toolSchema, .other: true
+        case .image, .audio, .file, .tokenIDs: false
+        }
+    }
+
     package init(
         kind: Kind, role: Role, index: Int, id: UInt64, flags: UInt32 = 0, pointer: String, textRange: Range<Int>,
         depth: UInt8 = 1, isEscaped: Bool, mediaType: String? = nil, name: String? = nil,

@@ -47,10 +47,14 @@ extension Endpoint {
 extension SegmentTable {
     /// What becomes of a member's value.
     enum Rule {
-        /// Never reaches a model: settings, and identifiers of the client's.
+        /// Shown to no guard: numbers without end, seals that only the provider can read, credentials, what repeats a text.
         case skip
         /// A name, an id or a keyword. One that is more than a word is presented as `other`.
         case word
+        /// The same for a model, in whose name "@" may stand.
+        case model
+        /// Settings: all strings inside are words.
+        case words
         /// A string.
         case text(Segment.Kind)
         /// A string, or parts of content: an array of objects, or one.
@@ -59,6 +63,8 @@ extension SegmentTable {
         case instructions
         case object(Shape)
         case list(Shape)
+        /// A list, or a word in its place.
+        case wordOrList(Shape)
         /// Strings and token ids, alone or in arrays.
         case prompt
         /// All strings inside of a value, whatever it is.
@@ -73,6 +79,8 @@ extension SegmentTable {
         case data(Segment.Kind)
         /// A string that names where something comes from, or an object that holds it.
         case source
+        /// The id of something that the provider keeps and that no guard can read. What stands beside it counts instead.
+        case reference(Segment.Kind)
     }
 
     struct Entry {
@@ -90,6 +98,8 @@ extension SegmentTable {
         case chatRequest, completionRequest, embeddingRequest, messagesRequest
         case chatAnswer, embeddingAnswer, messagesAnswer
         case message, part, choice
+        case webSearch, userLocation, approximateLocation, contextManagement, contextEdit, fallback, thread
+        case toolChange, changedTool, browserTab, browserChange, moderation, moderated, stopDetails
         case toolCall, calledFunction, calledCustom, tool, declaredFunction, customFormat, grammar
         case responseFormat, jsonSchema, outputConfig, prediction, serverOfTools
         case linkedImage, linkedVideo, audio, file, source, citation, reasoningDetail, annotation, urlCitation
@@ -124,33 +134,36 @@ extension SegmentTable {
         case .chatRequest:
             return settings + [
                 Entry("messages", .list(.message)), Entry("tools", .list(.tool)),
-                Entry("functions", .list(.declaredFunction)),
-                Entry("prediction", .object(.prediction)), Entry("response_format", .object(.responseFormat)),
-                Entry("stop", .leaves(.other)), Entry("tool_choice", .skip), Entry("function_call", .skip),
-                Entry("modalities", .word), Entry("verbosity", .word), Entry("reasoning_effort", .word),
-                Entry("audio", .skip),
-                Entry("logit_bias", .skip), Entry("moderation", .skip), Entry("thinking", .skip),
-                Entry("reasoning", .skip),
-                Entry("prompt_cache_options", .skip),
+                Entry("functions", .list(.declaredFunction)), Entry("prediction", .object(.prediction)),
+                Entry("response_format", .object(.responseFormat)), Entry("stop", .leaves(.other)),
+                Entry("metadata", .leaves(.other)), Entry("web_search_options", .object(.webSearch)),
+                Entry("tool_choice", .words), Entry("function_call", .words), Entry("modalities", .words),
+                Entry("verbosity", .word), Entry("reasoning_effort", .word), Entry("audio", .words),
+                Entry("logit_bias", .words), Entry("moderation", .words), Entry("thinking", .words),
+                Entry("reasoning", .words), Entry("prompt_cache_options", .words),
             ]
         case .completionRequest:
             return settings + [
                 Entry("prompt", .prompt), Entry("suffix", .text(.text)), Entry("stop", .leaves(.other)),
-                Entry("logit_bias", .skip),
+                Entry("metadata", .leaves(.other)), Entry("logit_bias", .words),
             ]
         case .embeddingRequest:
             return settings + [
                 Entry("input", .prompt), Entry("encoding_format", .word), Entry("input_type", .word),
-                Entry("task", .word),
+                Entry("task", .word), Entry("metadata", .leaves(.other)),
             ]
         case .messagesRequest:
             return settings + [
                 Entry("system", .instructions), Entry("messages", .list(.message)), Entry("tools", .list(.tool)),
                 Entry("stop_sequences", .leaves(.other)), Entry("output_config", .object(.outputConfig)),
                 Entry("output_format", .object(.responseFormat)), Entry("mcp_servers", .list(.serverOfTools)),
-                Entry("tool_choice", .skip), Entry("thinking", .skip), Entry("container", .skip),
-                Entry("context_management", .skip),
-                Entry("betas", .skip), Entry("cache_control", .skip),
+                Entry("context_management", .object(.contextManagement)), Entry("compaction", .object(.contextEdit)),
+                Entry("thread", .object(.thread)), Entry("fallbacks", .wordOrList(.fallback)),
+                Entry("fallback_credit_token", .skip), Entry("metadata", .words), Entry("tool_choice", .words),
+                Entry("thinking", .words), Entry("container", .words), Entry("betas", .words),
+                Entry("cache_control", .words), Entry("diagnostics", .words), Entry("billing_policy", .words),
+                Entry("inference_geo", .word), Entry("speed", .word), Entry("user_profile_id", .word),
+                Entry("workspace_id", .word),
             ]
         case .prediction:
             return [Entry("type", .word), Entry("content", .content)]
@@ -162,12 +175,39 @@ extension SegmentTable {
         case .jsonSchema:
             return [Entry("name", .word), Entry("description", .text(.toolSchema)), Entry("schema", .schema)]
         case .outputConfig:
-            return [Entry("effort", .word), Entry("format", .object(.responseFormat))]
+            return [Entry("effort", .word), Entry("format", .object(.responseFormat)), Entry("task_budget", .words)]
+        case .webSearch:
+            return [Entry("search_context_size", .word), Entry("user_location", .object(.userLocation))]
+        case .userLocation:
+            return [
+                Entry("type", .word), Entry("approximate", .object(.approximateLocation)),
+                Entry("city", .text(.other)), Entry("region", .text(.other)), Entry("country", .word),
+                Entry("timezone", .word),
+            ]
+        case .approximateLocation:
+            return [
+                Entry("city", .text(.other)), Entry("region", .text(.other)), Entry("country", .word),
+                Entry("timezone", .word),
+            ]
+        case .contextManagement:
+            return [Entry("edits", .list(.contextEdit)), Entry("applied_edits", .words)]
+        case .contextEdit:
+            return [
+                Entry("type", .word), Entry("instructions", .instructions), Entry("trigger", .words),
+                Entry("keep", .words), Entry("clear_at_least", .words), Entry("clear_tool_inputs", .words),
+                Entry("exclude_tools", .words),
+            ]
+        case .fallback:
+            return [
+                Entry("model", .model), Entry("output_config", .object(.outputConfig)), Entry("speed", .word),
+                Entry("thinking", .words),
+            ]
+        case .thread:
+            return [Entry("type", .word), Entry("previous_message_id", .reference(.file))]
         case .serverOfTools:
             return [
                 Entry("type", .word), Entry("name", .word), Entry("url", .text(.other)),
-                Entry("authorization_token", .skip),
-                Entry("tool_configuration", .skip),
+                Entry("authorization_token", .skip), Entry("tool_configuration", .words),
             ]
 
         // MARK: Messages and their parts, of requests and answers
@@ -175,33 +215,40 @@ extension SegmentTable {
         case .message:
             return [
                 Entry("role", .word), Entry("content", .content), Entry("name", .text(.other)),
-                Entry("refusal", .text(.text)),
-                Entry("reasoning_content", .text(.reasoning)), Entry("reasoning", .text(.reasoning)),
-                Entry("thinking", .text(.reasoning)), Entry("reasoning_details", .list(.reasoningDetail)),
-                Entry("tool_calls", .list(.toolCall)), Entry("function_call", .object(.calledFunction)),
-                Entry("tool_call_id", .word), Entry("audio", .object(.audio)), Entry("annotations", .list(.annotation)),
-                Entry("content_blocks", .content), Entry("cache_control", .skip), Entry("id", .word),
-                Entry("type", .word),
+                Entry("refusal", .text(.text)), Entry("reasoning_content", .text(.reasoning)),
+                Entry("reasoning", .text(.reasoning)), Entry("thinking", .text(.reasoning)),
+                Entry("reasoning_details", .list(.reasoningDetail)), Entry("tool_calls", .list(.toolCall)),
+                Entry("function_call", .object(.calledFunction)), Entry("tool_call_id", .word),
+                Entry("audio", .object(.audio)), Entry("annotations", .list(.annotation)),
+                Entry("content_blocks", .content), Entry("output_config", .object(.outputConfig)),
+                Entry("clear_at", .word), Entry("cache_control", .words), Entry("id", .word), Entry("type", .word),
             ]
         case .part:
             return [
                 Entry("type", .word), Entry("id", .word), Entry("text", .text(.text)), Entry("refusal", .text(.text)),
                 Entry("thinking", .text(.reasoning)), Entry("reasoning", .text(.reasoning)), Entry("signature", .skip),
                 Entry("data", .data(.reasoning)), Entry("image_url", .object(.linkedImage)),
-                Entry("video_url", .object(.linkedVideo)),
-                Entry("input_audio", .object(.audio)), Entry("audio", .object(.audio)), Entry("file", .object(.file)),
-                Entry("source", .source), Entry("title", .text(.text)), Entry("context", .text(.text)),
-                Entry("citations", .list(.citation)), Entry("name", .word), Entry("input", .leaves(.toolArguments)),
-                Entry("content", .content), Entry("tool_use_id", .word), Entry("server_name", .word),
-                Entry("file_id", .word),
-                Entry("url", .text(.other)), Entry("encrypted_content", .skip), Entry("page_age", .word),
-                Entry("stdout", .text(.text)), Entry("stderr", .text(.text)), Entry("error_code", .word),
-                Entry("tool_name", .word), Entry("cache_control", .skip), Entry("prompt_cache_breakpoint", .skip),
+                Entry("video_url", .object(.linkedVideo)), Entry("input_audio", .object(.audio)),
+                Entry("audio", .object(.audio)), Entry("file", .object(.file)), Entry("source", .source),
+                Entry("title", .text(.text)), Entry("context", .text(.text)), Entry("citations", .list(.citation)),
+                Entry("name", .word), Entry("input", .leaves(.toolArguments)), Entry("content", .content),
+                Entry("tool_use_id", .word), Entry("server_name", .word), Entry("file_id", .reference(.file)),
+                Entry("url", .text(.other)), Entry("encrypted_content", .data(.file)), Entry("page_age", .word),
+                Entry("retrieved_at", .word), Entry("stdout", .text(.text)), Entry("stderr", .text(.text)),
+                Entry("encrypted_stdout", .data(.file)), Entry("lines", .content), Entry("file_type", .word),
+                Entry("error_code", .word), Entry("error_message", .text(.text)), Entry("tool_name", .word),
+                Entry("tool_references", .content), Entry("toolset_name", .word), Entry("caller", .words),
+                Entry("stop_reason", .word), Entry("tool", .object(.changedTool)),
+                Entry("tool_changes", .list(.toolChange)), Entry("mcp_server_name", .word),
+                Entry("tools", .list(.tool)), Entry("tabs", .list(.browserTab)),
+                Entry("state_changes", .list(.browserChange)), Entry("from", .words), Entry("to", .words),
+                Entry("trigger", .words), Entry("transformations", .words), Entry("cache_control", .words),
+                Entry("prompt_cache_breakpoint", .words),
             ]
         case .reasoningDetail:
             return [
                 Entry("type", .word), Entry("id", .word), Entry("format", .word), Entry("text", .text(.reasoning)),
-                Entry("summary", .text(.reasoning)), Entry("data", .skip), Entry("signature", .skip),
+                Entry("summary", .text(.reasoning)), Entry("data", .data(.reasoning)), Entry("signature", .skip),
             ]
         case .toolCall:
             return [
@@ -218,41 +265,65 @@ extension SegmentTable {
             return [Entry("url", .link(.file)), Entry("detail", .word)]
         case .audio:
             return [
-                Entry("id", .word), Entry("data", .data(.audio)), Entry("format", .word),
+                Entry("id", .reference(.audio)), Entry("data", .data(.audio)), Entry("format", .word),
                 Entry("transcript", .text(.text)),
             ]
         case .file:
-            return [Entry("file_id", .word), Entry("filename", .text(.other)), Entry("file_data", .link(.file))]
+            return [
+                Entry("file_id", .reference(.file)), Entry("filename", .text(.other)),
+                Entry("file_data", .link(.file)),
+            ]
         case .source:
             return [
                 Entry("type", .word), Entry("media_type", .word), Entry("data", .data(.file)),
-                Entry("url", .link(.file)),
-                Entry("file_id", .word), Entry("content", .content),
+                Entry("url", .link(.file)), Entry("file_id", .reference(.file)), Entry("content", .content),
             ]
         case .citation:
             return [
                 Entry("type", .word), Entry("cited_text", .text(.text)), Entry("document_title", .text(.text)),
-                Entry("title", .text(.text)), Entry("file_id", .word), Entry("encrypted_index", .skip),
+                Entry("title", .text(.text)), Entry("file_id", .word), Entry("url", .text(.other)),
+                Entry("source", .text(.other)), Entry("encrypted_index", .skip),
             ]
         case .annotation:
             return [Entry("type", .word), Entry("url_citation", .object(.urlCitation))]
         case .urlCitation:
             return [Entry("url", .text(.other)), Entry("title", .text(.text))]
+        case .toolChange:
+            return [
+                Entry("type", .word), Entry("tool", .object(.changedTool)), Entry("cache_control", .words),
+            ]
+        case .changedTool:
+            return [
+                Entry("type", .word), Entry("name", .word), Entry("server_name", .word),
+                Entry("definition", .object(.tool)),
+            ]
+        case .browserTab:
+            return [Entry("tab_id", .word), Entry("title", .text(.text)), Entry("url", .text(.other))]
+        case .browserChange:
+            return [
+                Entry("type", .word), Entry("tab_id", .word), Entry("download_id", .word), Entry("url", .text(.other)),
+                Entry("path", .text(.other)), Entry("error", .text(.text)),
+            ]
 
         // MARK: Declarations of tools
 
         case .tool:
             return [
                 Entry("type", .word), Entry("function", .object(.declaredFunction)),
-                Entry("custom", .object(.declaredFunction)),
-                Entry("name", .word), Entry("description", .text(.toolSchema)), Entry("parameters", .schema),
-                Entry("input_schema", .schema), Entry("input_examples", .leaves(.toolSchema)),
-                Entry("cache_control", .skip),
+                Entry("custom", .object(.declaredFunction)), Entry("name", .word),
+                Entry("description", .text(.toolSchema)), Entry("parameters", .schema), Entry("input_schema", .schema),
+                Entry("input_examples", .leaves(.toolSchema)), Entry("tools", .list(.declaredFunction)),
+                Entry("user_location", .object(.userLocation)), Entry("allowed_domains", .words),
+                Entry("blocked_domains", .words), Entry("url_sources", .words), Entry("mcp_server_name", .word),
+                Entry("model", .model), Entry("allowed_callers", .words), Entry("response_inclusion", .word),
+                Entry("configs", .words), Entry("default_config", .words), Entry("caching", .words),
+                Entry("cache_control", .words),
             ]
         case .declaredFunction:
             return [
                 Entry("name", .word), Entry("description", .text(.toolSchema)), Entry("parameters", .schema),
-                Entry("format", .object(.customFormat)),
+                Entry("input_schema", .schema), Entry("format", .object(.customFormat)),
+                Entry("cache_control", .words),
             ]
         case .customFormat:
             return [Entry("type", .word), Entry("grammar", .object(.grammar))]
@@ -262,22 +333,36 @@ extension SegmentTable {
         // MARK: Answers
 
         case .chatAnswer:
-            return answered + [Entry("choices", .list(.choice)), Entry("prompt_filter_results", .skip)]
+            return answered + [
+                Entry("choices", .list(.choice)), Entry("moderation", .object(.moderation)),
+                Entry("prompt_filter_results", .words),
+            ]
+        case .moderation:
+            return [Entry("input", .object(.moderated)), Entry("output", .object(.moderated))]
+        case .moderated:
+            return [
+                Entry("type", .word), Entry("model", .model), Entry("results", .words), Entry("code", .word),
+                Entry("message", .text(.other)),
+            ]
         case .choice:
             return [
                 Entry("index", .skip), Entry("finish_reason", .word), Entry("native_finish_reason", .word),
-                Entry("stop_reason", .word),
-                Entry("logprobs", .skip), Entry("message", .object(.message)), Entry("text", .text(.text)),
-                Entry("content_filter_results", .skip),
+                Entry("stop_reason", .word), Entry("logprobs", .skip), Entry("message", .object(.message)),
+                Entry("text", .text(.text)), Entry("content_filter_results", .words),
             ]
         case .embeddingAnswer:
             return answered + [Entry("data", .skip)]
         case .messagesAnswer:
             return answered + [
                 Entry("type", .word), Entry("role", .word), Entry("content", .content), Entry("stop_reason", .word),
-                Entry("stop_sequence", .text(.other)), Entry("stop_details", .leaves(.other)),
-                Entry("container", .skip),
-                Entry("context_management", .skip),
+                Entry("stop_sequence", .text(.other)), Entry("stop_details", .object(.stopDetails)),
+                Entry("input_transformations", .words), Entry("container", .words), Entry("diagnostics", .words),
+                Entry("context_management", .object(.contextManagement)),
+            ]
+        case .stopDetails:
+            return [
+                Entry("type", .word), Entry("category", .word), Entry("explanation", .text(.text)),
+                Entry("recommended_model", .model), Entry("fallback_credit_token", .skip),
             ]
         }
     }
@@ -285,8 +370,8 @@ extension SegmentTable {
     /// Of all requests.
     private static var settings: [Entry] {
         [
-            Entry("model", .word), Entry("stream_options", .skip), Entry("metadata", .skip), Entry("user", .skip),
-            Entry("safety_identifier", .skip), Entry("prompt_cache_key", .skip), Entry("prompt_cache_retention", .word),
+            Entry("model", .model), Entry("stream_options", .words), Entry("user", .word),
+            Entry("safety_identifier", .word), Entry("prompt_cache_key", .word), Entry("prompt_cache_retention", .word),
             Entry("service_tier", .word),
         ]
     }
@@ -294,8 +379,8 @@ extension SegmentTable {
     /// Of all answers.
     private static var answered: [Entry] {
         [
-            Entry("id", .word), Entry("object", .word), Entry("model", .word), Entry("system_fingerprint", .word),
-            Entry("service_tier", .word), Entry("provider", .word), Entry("usage", .skip), Entry("metadata", .skip),
+            Entry("id", .word), Entry("object", .word), Entry("model", .model), Entry("system_fingerprint", .word),
+            Entry("service_tier", .word), Entry("provider", .word), Entry("usage", .words), Entry("metadata", .words),
             Entry("hook_results", .skip),
         ]
     }

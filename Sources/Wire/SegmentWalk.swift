@@ -19,6 +19,8 @@ struct SegmentWalk {
         var partType: PartType = .other
         /// Of a source: its data is text.
         var isPlainText = false
+        /// Of audio, files and sources: the data stands beside the id.
+        var hasData = false
         /// How many parts are around this one.
         var partDepth = 0
         /// The choice's log probabilities.
@@ -36,7 +38,7 @@ struct SegmentWalk {
 
     /// Parts inside of parts deeper than this are walked without the table, so that a body cannot cost its square.
     private static let maximumPartDepth = 8
-    private static let maximumWordLength = 128
+    private static let maximumWordLength = 256
 
     private let buffer: UnsafeRawBufferPointer
     private let refuses: Bool
@@ -45,6 +47,8 @@ struct SegmentWalk {
     /// The members of the objects being walked, the innermost last.
     private var members: [Member] = []
     private var refusal: GatewayError?
+    /// Of the strings in the value being walked, those that are words are no text.
+    private var skipsWords = false
 
     /// `refuses`: whether ambiguous members end the walk (requests) or are all walked (answers).
     init(_ buffer: UnsafeRawBufferPointer, refuses: Bool) {
@@ -68,6 +72,17 @@ struct SegmentWalk {
                 "the request body is not valid JSON: \(error.reason) (line \(line), column \(column))",
                 type: "invalid_request_error", code: "invalid_json")
         }
+    }
+
+    /// The segments of an object inside of a body, as a streamed event holds one: `pointer` is its place in the answer.
+    /// Empty for what is no JSON.
+    static func segments(
+        ofObjectAt start: Int, in buffer: UnsafeRawBufferPointer, _ shape: Shape, pointer: String, _ context: Context
+    ) -> [Segment] {
+        var walk = SegmentWalk(buffer, refuses: false)
+        walk.path = Array(pointer.utf8)
+        guard (try? walk.object(at: start, shape, context)) != nil else { return [] }
+        return walk.found
     }
 
     // MARK: Objects
@@ -98,7 +113,8 @@ struct SegmentWalk {
         case UInt8(ascii: "\""):
             switch rule {
             case .skip: true
-            case .word: isWord(inside(value))
+            case .word, .words, .wordOrList: isWord(inside(value))
+            case .model: Self.isWord(buffer, inside(value), mayHaveAt: true)
             default: false
             }
         case UInt8(ascii: "{"), UInt8(ascii: "["): if case .skip = rule { true } else { false }
@@ -166,6 +182,7 @@ struct SegmentWalk {
         case .part:
             context.partType = partType(range)
             context.mediaType = nil
+            context.hasData = false
             if context.partType == .toolResult {
                 context.role = .tool
                 context.textKind = .toolResult
@@ -175,7 +192,10 @@ struct SegmentWalk {
         case .tool: context.name = string("name", range)
         case .audio:
             context.mediaType = string("format", range).map { $0 == "mp3" ? "audio/mpeg" : "audio/\($0)" }
+            context.hasData = value("data", range) != nil
+        case .file: context.hasData = value("file_data", range) != nil
         case .source:
+            context.hasData = value("data", range) != nil
             context.mediaType = string("media_type", range)
             context.isPlainText = string("type", range) == "text"
         case .choice:
@@ -223,9 +243,8 @@ struct SegmentWalk {
         let start = buffer[value.lowerBound]
         switch rule {
         case .skip: return
-        case .word:
-            if start == UInt8(ascii: "\""), isWord(inside(value)) { return }
-            try leaves(value, .other, context)
+        case .word, .model: try leaves(value, .other, context)
+        case .words: try words(value, context)
         case .text(let kind):
             guard start == UInt8(ascii: "\"") else { return try leaves(value, .other, context) }
             note(inside(value), kind == .text ? context.textKind : kind, context)
@@ -242,7 +261,7 @@ struct SegmentWalk {
             } else {
                 try leaves(value, .other, context)
             }
-        case .list(let inner): try list(value, inner, context)
+        case .list(let inner), .wordOrList(let inner): try list(value, inner, context)
         case .prompt: try prompt(value, context)
         case .leaves(let kind): try leaves(value, kind, context)
         case .arguments: try arguments(value, context)
@@ -259,6 +278,10 @@ struct SegmentWalk {
             } else {
                 try leaves(value, .other, context)
             }
+        case .reference(let kind):
+            guard start == UInt8(ascii: "\"") else { return try leaves(value, .other, context) }
+            if context.hasData, isWord(inside(value)) { return }
+            note(inside(value), kind, context, flags: Segment.Flags.binary)
         }
     }
 
@@ -356,7 +379,9 @@ struct SegmentWalk {
     private mutating func leaves(_ reader: inout JSONReader, _ kind: Segment.Kind, _ context: Context) throws(JSONError)
     {
         switch reader.current {
-        case UInt8(ascii: "\""): note(try reader.skipString(), kind, context)
+        case UInt8(ascii: "\""):
+            let text = try reader.skipString()
+            if !(skipsWords && isWord(text)) { note(text, kind, context) }
         case UInt8(ascii: "{"):
             try reader.enterObject()
             var isFirst = true
@@ -377,6 +402,13 @@ struct SegmentWalk {
             }
         default: try reader.skipValue()
         }
+    }
+
+    /// The strings in `value` that are more than a word.
+    private mutating func words(_ value: Range<Int>, _ context: Context) throws(JSONError) {
+        skipsWords = true
+        defer { skipsWords = false }
+        try leaves(value, .other, context)
     }
 
     private mutating func schema(_ value: Range<Int>, _ context: Context) throws(JSONError) {
@@ -489,11 +521,13 @@ struct SegmentWalk {
 
     private func isWord(_ range: Range<Int>) -> Bool { Self.isWord(buffer, range) }
 
-    /// True for what cannot hold a sentence: short, printable ASCII without spaces and escapes.
-    static func isWord(_ buffer: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
+    /// True for what cannot hold a sentence or an address: short, printable ASCII without spaces, escapes and "@".
+    static func isWord(_ buffer: UnsafeRawBufferPointer, _ range: Range<Int>, mayHaveAt: Bool = false) -> Bool {
         guard range.count <= maximumWordLength else { return false }
-        for index in range where buffer[index] <= 0x20 || buffer[index] >= 0x7F || buffer[index] == UInt8(ascii: "\\") {
-            return false
+        for index in range {
+            let byte = buffer[index]
+            if byte <= 0x20 || byte >= 0x7F || byte == UInt8(ascii: "\\") { return false }
+            if byte == UInt8(ascii: "@"), !mayHaveAt { return false }
         }
         return true
     }

@@ -3,8 +3,12 @@
  * Every view that a hook gets ends at a page that cannot be read, and is unmapped after the hook: whoever reads past a
  * view or keeps one, falls. Plugins under test run in this process, so a fall ends the run; that is the report.
  *
- *   driver PLUGIN.so CASES.txt...                          plays cases; exit status 1 when one fails
+ *   driver [OPTIONS] PLUGIN.so CASES.txt...                plays cases; exit status 1 when one fails
  *   driver --bench PLUGIN.so CHECK CONFIG TEXTFILE [ROUNDS]  nanoseconds per on_request call
+ *
+ * Options make another host of it, one that is older or has less:
+ *   --host-size BYTES   its table says this size, and ends there, at a page that cannot be read
+ *   --without ID        it lacks this extension
  */
 #define _GNU_SOURCE
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -104,6 +108,16 @@ static gh_str lend(const char *ptr, size_t len) {
   return v;
 }
 
+/* A struct of the host's, with nothing behind it: a plugin of a later minor that takes it for a larger one falls. Its end
+ * is the page's, so its beginning is as well aligned as its size. Never taken back. */
+static void *at_the_edge(const void *value, size_t size) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  char *base = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED || size > page) die("no room for %zu bytes", size);
+  mprotect(base + page, page, PROT_NONE);
+  return memcpy(base + page - size, value, size);
+}
+
 static void take_back(void) {
   while (guarded_count) {
     guarded_count--;
@@ -193,8 +207,11 @@ static size_t h_segment_count(const gh_exchange *x, gh_side side) {
 static gh_status h_segment(const gh_exchange *x, gh_side side, size_t index, gh_segment *out) {
   (void)side;
   if (index >= x->segment_count) return GH_NOT_FOUND;
-  *out = x->segments[index];
-  if (guarding) out->text = lend(out->text.ptr, out->text.len);
+  gh_segment found = x->segments[index];
+  if (guarding) found.text = lend(found.text.ptr, found.text.len);
+  /* A plugin of an earlier minor has room for less, and one of a later minor knows members that are not filled in. */
+  found.struct_size = out->struct_size;
+  memcpy(out, &found, out->struct_size < sizeof found ? out->struct_size : sizeof found);
   return GH_OK;
 }
 
@@ -326,16 +343,26 @@ static void r_free(gh_regex_pattern *p) {
 
 static const gh_regex regex = {sizeof regex, 0, r_compile, r_match, r_group_name, r_free};
 
+static const char *withheld = "";
+
+#ifdef GH_LATER
+static int32_t h_later(void) { return 7; }
+#endif
+
 static const void *h_extension(const gh_host *h, const char *id) {
   (void)h;
-  return strcmp(id, GH_EXT_REGEX) ? NULL : &regex;
+  return strcmp(id, GH_EXT_REGEX) || !strcmp(id, withheld) ? NULL : &regex;
 }
 
-static const gh_host host = {
-    sizeof host, GH_ABI_MINOR, GH_LIT("driver"), GH_LIT("0"), h_log, h_config_error, h_extension, h_info, h_metadata,
+static gh_host whole_host = {
+    sizeof whole_host, GH_ABI_MINOR, GH_LIT("driver"), GH_LIT("0"), h_log, h_config_error, h_extension, h_info, h_metadata,
     h_header, h_body, h_json, h_segment_count, h_segment, h_time_left, h_edit, h_set_json, h_set_body, h_set_header,
     h_set_attribute, h_report, h_keep, h_set_state, h_state, h_pend, h_complete,
+#ifdef GH_LATER /* headers that a test has let grow */
+    h_later, h_later,
+#endif
 };
+static const gh_host *host = &whole_host;
 
 /* ---- the plugin -------------------------------------------------------------------------------------------------- */
 
@@ -350,7 +377,7 @@ static void load(const char *path) {
   gh_plugin_entry_fn entry;
   *(void **)&entry = dlsym(library, GH_PLUGIN_ENTRY);
   if (!entry) die("%s: no " GH_PLUGIN_ENTRY, path);
-  plugin = entry(&host);
+  plugin = entry(host);
   if (!plugin) die("%s: the plugin refused", path);
   hooks = plugin->query(GH_INTERFACE_HOOKS);
   if (!hooks) die("%s: no " GH_INTERFACE_HOOKS, path);
@@ -359,7 +386,7 @@ static void load(const char *path) {
 static void *make(const char *check, const char *config) {
   gh_create_info info = {sizeof info, 0, str(GH_INTERFACE_HOOKS), str(check), lend(config, strlen(config))};
   last_config_error[0] = 0;
-  void *instance = plugin->create(&host, &info);
+  void *instance = plugin->create(host, at_the_edge(&info, sizeof info));
   take_back();
   return instance;
 }
@@ -371,6 +398,7 @@ typedef struct scene {
   int line;
   gh_exchange *x;
   size_t fresh, overlap; /* of streams; fresh 0: every size */
+  int edges;             /* windows stand at an edge, too, which costs two pages each */
   int times;             /* how often the hook is called for the exchange; the last time counts */
   gh_failure failure;
   char *expectations[64];
@@ -419,6 +447,15 @@ static void zero(gh_decision *d) {
   d->struct_size = sizeof *d;
 }
 
+/* The one that hooks write to. */
+static gh_decision *blank_decision(void) {
+  static gh_decision *place;
+  gh_decision blank;
+  zero(&blank);
+  if (!place) place = at_the_edge(&blank, sizeof blank);
+  return place;
+}
+
 static void forget_edits(gh_exchange *x) {
   for (size_t i = 0; i < x->edit_count; i++) free(x->edits[i].replacement.ptr);
   x->edit_count = 0;
@@ -437,13 +474,15 @@ static int stream_segment(const scene *s, void *self, const gh_segment *segment,
     shown.text = (gh_str){NULL, 0};
     gh_window w = {sizeof w, end == len ? GH_WINDOW_LAST : 0, lend(all + begin, end - begin), seen - begin, &shown,
                    {NULL, 0}, begin};
-    gh_decision d;
+    gh_decision *held = blank_decision(), d;
     zero(&d);
     size_t preset = end - begin > s->overlap ? end - begin - s->overlap : 0;
     while (preset > 0 && ((unsigned char)all[begin + preset] & 0xC0) == 0x80) preset--;
     d.released_to = end == len ? end - begin : preset;
-    o->verdict = hooks->on_stream(self, x, &w, &d);
-    o->decision = d;
+    *held = d;
+    w.segment = s->edges ? at_the_edge(&shown, sizeof shown) : &shown;
+    o->verdict = hooks->on_stream(self, x, s->edges ? at_the_edge(&w, sizeof w) : &w, held);
+    o->decision = d = *held;
     take_back();
     if (o->verdict != GH_CONTINUE) return 0;
     if (d.released_to > end - begin) die("%s: released_to past the window", s->name);
@@ -464,15 +503,18 @@ static outcome perform(const scene *s, void *self) {
   outcome o;
   memset(&o, 0, sizeof o);
   gh_exchange *x = s->x;
-  zero(&o.decision);
-  if (!strcmp(s->hook, "request")) o.verdict = hooks->on_request(self, x, &o.decision);
-  else if (!strcmp(s->hook, "response")) o.verdict = hooks->on_response(self, x, &o.decision);
-  else if (!strcmp(s->hook, "error")) o.verdict = hooks->on_error(self, x, &s->failure, &o.decision);
+  gh_decision *decision = blank_decision();
+  zero(decision);
+  if (!strcmp(s->hook, "request")) o.verdict = hooks->on_request(self, x, decision);
+  else if (!strcmp(s->hook, "response")) o.verdict = hooks->on_response(self, x, decision);
+  else if (!strcmp(s->hook, "error"))
+    o.verdict = hooks->on_error(self, x, at_the_edge(&s->failure, sizeof s->failure), decision);
   else {
     for (size_t i = 0; i < x->segment_count; i++)
       if (!stream_segment(s, self, &x->segments[i], &o, i)) break;
     return o;
   }
+  o.decision = *decision;
   take_back();
   for (size_t i = 0; i < x->segment_count; i++) apply_edits(x, x->segments[i].id, x->segments[i].text, &o.texts[i]);
   return o;
@@ -573,6 +615,7 @@ static void play(scene *s) {
   for (size_t i = 0; i < s->x->segment_count; i++)
     if (s->x->segments[i].text.len > longest) longest = s->x->segments[i].text.len;
   int streams = !strcmp(s->hook, "stream"), every = streams && s->fresh == 0;
+  s->edges = !every;
   for (size_t fresh = every ? 1 : s->fresh; fresh <= (every ? longest : s->fresh); fresh++) {
     s->fresh = fresh;
     int before = failures;
@@ -723,12 +766,22 @@ static void bench(const char *check_id, const char *config, const char *path, lo
 }
 
 int main(int argc, char **argv) {
+  while (argc > 3 && (!strcmp(argv[1], "--host-size") || !strcmp(argv[1], "--without"))) {
+    if (!strcmp(argv[1], "--without")) withheld = argv[2];
+    else {
+      size_t size = strtoul(argv[2], NULL, 10);
+      if (size < sizeof whole_host.struct_size || size > sizeof whole_host || size % 4) die("no host has %zu bytes", size);
+      whole_host.struct_size = (uint32_t)size;
+      host = at_the_edge(&whole_host, size);
+    }
+    argc -= 2, argv += 2;
+  }
   if (argc >= 6 && !strcmp(argv[1], "--bench")) {
     load(argv[2]);
     bench(argv[3], argv[4], argv[5], argc > 6 ? atol(argv[6]) : 20000);
     return 0;
   }
-  if (argc < 3) die("driver PLUGIN.so CASES.txt... | driver --bench PLUGIN.so CHECK CONFIG TEXTFILE [ROUNDS]");
+  if (argc < 3) die("driver [--host-size BYTES] [--without ID] PLUGIN.so CASES.txt... | driver --bench PLUGIN.so CHECK CONFIG TEXTFILE [ROUNDS]");
   load(argv[1]);
   if (!same(plugin->id, getenv("PLUGIN_ID") ? getenv("PLUGIN_ID") : "") && getenv("PLUGIN_ID")) die("the id is wrong");
   for (int i = 2; i < argc; i++) play_file(argv[i]);

@@ -110,9 +110,11 @@ private final class Instance {
     func onStream(_ exchange: FakeExchange, _ text: String, isLast: Bool) -> gh_decision {
         var decision = gh_decision()
         var segment = gh_segment()
+        segment.struct_size = UInt32(MemoryLayout<gh_segment>.size)
         decision.released_to = UInt64(text.utf8.count)
         withUnsafePointer(to: &segment) { segment in
             var window = gh_window()
+            window.struct_size = UInt32(MemoryLayout<gh_window>.size)
             window.text = exchange.keep(text)
             window.fresh_from = 2
             window.flags = isLast ? UInt32(GH_WINDOW_LAST) : 0
@@ -271,6 +273,7 @@ private func puppet(_ act: String) throws -> Instance {
     @Test func readsFailures() throws {
         let exchange = FakeExchange()
         var failure = gh_failure()
+        failure.struct_size = UInt32(MemoryLayout<gh_failure>.size)
         failure.http_status = 503
         failure.flags = UInt32(GH_FAILURE_FINAL)
         failure.message = exchange.keep("overloaded")

@@ -35,10 +35,11 @@ import Testing
                 "0 toolArguments 2 /choices/0/message/tool_calls/2/function/arguments: {\"a",
                 "0 toolArguments 3 /choices/0/message/tool_calls/3/function/arguments: x",
                 "0 toolArguments 65535 /choices/0/message/function_call/arguments: y",
-                "0 text 2 /choices/0/message/audio/transcript: t",
+                "0 text 2 /choices/0/message/audio/transcript: t", "0 audio 2 /choices/0/message/audio/data: AAAA",
             ])
-        #expect(chunk.deltas.map(\.segment.name) == [nil, nil, nil, nil, "f", nil, "g", nil])
-        #expect(chunk.deltas.map(\.isEscaped) == [true, false, false, false, true, false, false, false])
+        #expect(chunk.deltas.map(\.segment.name) == [nil, nil, nil, nil, "f", nil, "g", nil, nil])
+        #expect(chunk.deltas.map(\.isEscaped) == [true, false, false, false, true, false, false, false, false])
+        #expect(chunk.deltas.last?.segment.flags == Segment.Flags.binary)
         #expect(chunk.finishedChoices == [0])
         #expect(!chunk.isEnd && chunk.finishedBlock == nil)
         #expect(
@@ -135,24 +136,24 @@ import Testing
     @Test(arguments: [
         (
             #"{"type":"content_block_delta","index":2,"delta":{"type":"text_delta","text":"t"}}"#,
-            ["0 text 2 /content/2/text: t"]
+            ["text /content/2/text: t"]
         ),
         (
             #"{"delta":{"thinking":"h","type":"thinking_delta"},"type":"content_block_delta","index":0}"#,
-            ["0 reasoning 0 /content/0/thinking: h"]
+            ["reasoning /content/0/thinking: h"]
         ),
         (
             #"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a"}}"#,
-            ["0 toolArguments 1 /content/1/input: {\"a"]
+            ["toolArguments /content/1/input: {\"a"]
         ),
         (#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"c2ln"}}"#, []),
         (
             #"{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{"cited_text":"c"}}}"#,
-            ["0 other 0 /content/0/citation/cited_text: c"]
+            ["text /content/0/citations/cited_text: c"]
         ),
         (
             #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
-            ["0 text 0 /content/0/text: "]
+            ["text /content/0/text: "]
         ),
         (
             #"{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}"#,
@@ -160,11 +161,11 @@ import Testing
         ),
         (
             #"{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"f","input":{"a":"b"}}}"#,
-            ["0 toolArguments 1 /content/1/input/a: b"]
+            ["toolArguments /content/1/input/a: b"]
         ),
         (
             #"{"type":"content_block_start","index":1,"content_block":{"type":"web_search_tool_result","tool_use_id":"t","content":[{"title":"A title","encrypted_content":"xx"}]}}"#,
-            ["0 toolResult 1 /content/1/content/0/title: A title"]
+            ["toolResult /content/1/content/0/title: A title", "file /content/1/content/0/encrypted_content: xx"]
         ),
         (
             #"{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"c","content":[],"stop_reason":null,"usage":{"input_tokens":1}}}"#,
@@ -172,16 +173,61 @@ import Testing
         ),
         (
             #"{"type":"message_start","message":{"content":[{"type":"text","text":"early"}]}}"#,
-            ["0 text 0 /content/0/text: early"]
+            ["text /content/0/text: early"]
         ),
         (#"{"type":"ping"}"#, []),
         (
             #"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
-            ["0 other 0 /error/type: overloaded_error", "0 other 0 /error/message: Overloaded"]
+            ["other /error/type: overloaded_error", "other /error/message: Overloaded"]
         ),
     ])
     func findsTheDeltasOfMessages(_ data: String, _ expected: [String]) {
-        #expect(lines(chunk(.messages, data)) == expected)
+        let chunk = chunk(.messages, data)
+        #expect(
+            chunk.deltas.map { "\($0.key.kind) \($0.segment.pointer): \(String(chunk.text(of: $0)))" } == expected)
+        #expect(chunk.deltas.allSatisfy { $0.segment.id == $0.key.segmentID })
+    }
+
+    /// What the deltas go on with is one text; a citation or a search result's title is another, and all of them end
+    /// with their block.
+    @Test func tellsTheTextsOfABlockApart() {
+        let start = chunk(
+            .messages,
+            #"{"type":"content_block_start","index":3,"content_block":{"type":"text","text":"a","citations":[{"cited_text":"b","title":"c"}]}}"#
+        )
+        let more = chunk(
+            .messages, #"{"type":"content_block_delta","index":3,"delta":{"type":"text_delta","text":"d"}}"#)
+        let citation = chunk(
+            .messages,
+            #"{"type":"content_block_delta","index":3,"delta":{"type":"citations_delta","citation":{"cited_text":"e","title":"f"}}}"#
+        )
+        let keys = (start.deltas + citation.deltas).map(\.key)
+        #expect(Set(keys).count == 5)
+        #expect(more.deltas.map(\.key) == [keys[0]])
+        #expect(keys.allSatisfy { $0.belongs(toBlock: 3) && !$0.belongs(toBlock: 2) })
+        let end = chunk(
+            .messages,
+            #"{"type":"message_delta","delta":{"stop_reason":"refusal","stop_details":{"type":"refusal","explanation":"no"},"stop_sequence":"END"}}"#
+        )
+        #expect(
+            lines(end).map { $0.split(separator: " ").dropFirst(3).joined(separator: " ") } == [
+                "/stop_details/explanation: no", "/stop_sequence: END",
+            ])
+        #expect(!end.deltas.contains { $0.key.belongs(toBlock: 3) })
+    }
+
+    /// Names and ids pass; a sentence in their place is a text.
+    @Test func presentsSentencesInThePlaceOfNames() {
+        let chunk = chunk(
+            .chatCompletions,
+            #"{"id":"c-1","model":"@a/b","system_fingerprint":"now do this","choices":[{"index":0,"delta":{"role":"a role","tool_calls":[{"index":0,"id":"call 1","type":"function","function":{"name":"two words","arguments":""}}]},"finish_reason":"well then"}],"usage":{"prompt_tokens":1},"obfuscation":"a b"}"#
+        )
+        #expect(
+            chunk.deltas.map { "\($0.key.kind) \(String(chunk.text(of: $0)))" }.sorted() == [
+                "other a role", "other call 1", "other now do this", "other two words", "other well then",
+                "toolArguments ",
+            ])
+        #expect(chunk.finishedChoices == [0])
     }
 
     // MARK: Replacing

@@ -46,16 +46,17 @@ import Testing
                 "image user 0 \(at)/5/image_url: https://e.x/b", "audio user 0 \(at)/6/input_audio/data: BBBB",
                 "other user 0 \(at)/7/file/filename: a b.pdf",
                 "file user 0 \(at)/7/file/file_data: data:application/pdf;base64,CCCC",
+                "file user 0 \(at)/8/file/file_id: f1",
                 "text user 0 \(at)/9: bare", "other user 0 \(at)/10/body/deep/0: x",
             ])
         let segments = try SegmentTable.request(.chatCompletions, Bytes(body))
         #expect(
             segments.map(\.mediaType) == [
-                nil, nil, nil, nil, "image/png", nil, "audio/mpeg", nil, "application/pdf", nil, nil,
+                nil, nil, nil, nil, "image/png", nil, "audio/mpeg", nil, "application/pdf", nil, nil, nil,
             ])
         let binary = segments.map { $0.flags & Segment.Flags.binary != 0 }
-        #expect(binary == [false, false, false, false, true, false, true, false, true, false, false])
-        #expect(segments.map(\.id) == Array(0..<11))
+        #expect(binary == [false, false, false, false, true, false, true, false, true, true, false, false])
+        #expect(segments.map(\.id) == Array(0..<12))
     }
 
     @Test func findsTheStringsInArguments() throws {
@@ -124,6 +125,7 @@ import Testing
             """)
         #expect(
             lines == [
+                "other none 0 /user: bob@example.com", "other none 0 /metadata/a: b",
                 "text none 0 /prediction/content/0/text: guess", "other none 0 /stop/0: END",
                 "other none 0 /stop/1: stop here",
                 "toolSchema none 0 /response_format/json_schema/description: d",
@@ -132,7 +134,55 @@ import Testing
                 "other none 0 /reasoning_effort: go on then",
                 "reasoning assistant 0 /messages/0/reasoning_content: why",
                 "reasoning assistant 0 /messages/0/reasoning_details/0/text: more",
+                "audio assistant 0 /messages/0/audio/id: a1",
                 "other assistant 0 /messages/0/notes/x: y",
+            ])
+    }
+
+    /// Settings are words; what is more, and every address, is shown.
+    @Test func findsSentencesInSettings() throws {
+        let lines = try requestLines(
+            .messages,
+            """
+            {"model":"@a/m","messages":[],"metadata":{"user_id":"u-1"},"tool_choice":{"type":"tool","name":"do as I say"},
+             "thinking":{"type":"enabled","display":"summarized"},"container":{"id":"c","skills":[{"skill_id":"my skill"}]},
+             "betas":["one","and two"],"cache_control":{"type":"ephemeral","ttl":"5m"},"user_profile_id":"ada@example.org",
+             "context_management":{"edits":[{"type":"compact","instructions":"short","trigger":{"type":"input_tokens","value":1}}]},
+             "mcp_servers":[{"name":"s","url":"https://s.example","authorization_token":"Bearer x"}],"fallback_credit_token":"a b",
+             "thread":{"type":"continue","previous_message_id":"msg_1"},"speed":"fast"}
+            """)
+        #expect(
+            lines == [
+                "other none 0 /tool_choice/name: do as I say", "other none 0 /container/skills/0/skill_id: my skill",
+                "other none 0 /betas/1: and two", "other none 0 /user_profile_id: ada@example.org",
+                "text system 0 /context_management/edits/0/instructions: short",
+                "other none 0 /mcp_servers/0/url: https://s.example",
+                "file none 0 /thread/previous_message_id: msg_1",
+            ])
+    }
+
+    /// A tool may hold tools, and a part parts: none of it costs more than its length.
+    @Test func findsToolsInParts() throws {
+        let lines = try requestLines(
+            .messages,
+            """
+            {"messages":[{"role":"user","content":[
+              {"type":"tool_addition","tool":{"type":"tool_definition","definition":{"name":"n","description":"d","input_schema":{"description":"s"}}}},
+              {"type":"mcp_tool_listing","mcp_server_name":"m","tools":[{"name":"n","description":"e"}]},
+              {"type":"compaction","content":"c","encrypted_content":"AA"},{"type":"container_upload","file_id":"f"},
+              {"type":"tool_result","content":[{"type":"browser_state","tabs":[{"tab_id":"1","title":"t","url":"u"}]}]},
+              {"type":"tool_use","id":"i","name":"n","input":{},"caller":{"type":"direct","tool_id":"x"}}
+            ]}]}
+            """)
+        let at = "/messages/0/content"
+        #expect(
+            lines == [
+                "toolSchema user 0 \(at)/0/tool/definition/description: d",
+                "toolSchema user 0 \(at)/0/tool/definition/input_schema/description: s",
+                "toolSchema user 0 \(at)/1/tools/0/description: e", "text user 0 \(at)/2/content: c",
+                "file user 0 \(at)/2/encrypted_content: AA", "file user 0 \(at)/3/file_id: f",
+                "toolResult tool 0 \(at)/4/content/0/tabs/0/title: t",
+                "other tool 0 \(at)/4/content/0/tabs/0/url: u",
             ])
     }
 

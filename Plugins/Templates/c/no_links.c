@@ -33,4 +33,5 @@ static const gh_plugin plugin = {
     sizeof plugin, GH_ABI_MINOR, 0, GH_ABI_DRAFT, GH_LIT("no-links"), GH_LIT("1.0.0"), create, destroy, query,
 };
 
-const gh_plugin *gh_plugin_entry_v1(const gh_host *host) { return host ? &plugin : NULL; }
+/* complete is the last member of 1.0: a host that has it has all others. */
+const gh_plugin *gh_plugin_entry_v1(const gh_host *host) { return GH_HAS(host, gh_host, complete) ? &plugin : NULL; }
