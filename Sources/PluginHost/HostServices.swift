@@ -57,6 +57,12 @@ package struct HostServices: Sendable {
         @Sendable (_ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]) -> Void
     package var metrics: any PluginMetrics
     package var fetcher: any PluginFetcher
+    /// What the operator granted, by plugin id.
+    package var grants: [String: PluginGrants] = [:]
+    /// A secret of the configuration by its name.
+    package var secret: @Sendable (String) -> String? = { _ in nil }
+    /// Of the generation that these are for.
+    package var ledger = InstanceLedger()
 
     package init(
         version: String,
