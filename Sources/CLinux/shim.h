@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,6 +30,14 @@ static inline int linux_epoll_ctl(int epoll, int operation, int fd, uint32_t eve
   event.events = events;
   event.data.u64 = tag;
   return epoll_ctl(epoll, operation, fd, &event);
+}
+
+static inline int linux_inotify_init(void) { return inotify_init1(IN_NONBLOCK | IN_CLOEXEC); }
+/* Watches a directory's entries and itself; fails for anything else. */
+static inline int linux_inotify_watch(int inotify, const char *path) {
+  return inotify_add_watch(inotify, path,
+                           IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB |
+                               IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
 }
 
 /* Linux AIO, used for one thing: a poll on an epoll descriptor that signals an eventfd (io_submit(2), IOCB_CMD_POLL).

@@ -21,6 +21,8 @@ package struct CatalogueKey: Sendable {
         case choice([String])
         /// 64 hexadecimal digits.
         case sha256
+        /// 64 hexadecimal digits, an Ed25519 key.
+        case publicKey
         /// A string, {env: NAME} or {file: path}.
         case secret
         case list(of: Kind)
@@ -173,6 +175,26 @@ package enum Catalogue {
         optional("/plugins/state_directory", \.plugins.stateDirectory, "Where copies of loaded libraries are kept."),
         key("/plugins/pins", .map(of: .sha256), "Plugin id to the SHA-256 that its library must have."),
         strings("/plugins/disabled", \.plugins.disabled, "Ids of plugins that are not loaded."),
+        boolean(
+            "/plugins/watch", \.plugins.watch,
+            "Pick up new, changed and removed plugins without a signal, about a second after the last change in the directories. "
+                + "As with SIGHUP, whatever cannot be loaded leaves everything as it was."),
+        boolean(
+            "/plugins/allow_unsigned", \.plugins.allowUnsigned,
+            "Load plugins without a signature by one of `trusted_keys`, too. True until you sign what you install: the plugins "
+                + "of this distribution carry no signature that you would trust."),
+        key(
+            "/plugins/trusted_keys", .map(of: .publicKey),
+            "Names to Ed25519 public keys, as `gatehouse plugin keygen` prints them. `plugin.sig` beside a plugin's manifest "
+                + "must be right wherever there is one."),
+        choice(
+            "/plugins/after_crash", \.plugins.afterCrash,
+            "What becomes of a plugin that the gateway died in: it is loaded and named in the log and by `gatehouse plugin "
+                + "list`, or it is not loaded until its library changes or `gatehouse plugin enable` lifts that. A mandatory "
+                + "guardrail that is not loaded keeps the gateway from starting."),
+        integer(
+            "/plugins/retire_grace_ms", \.plugins.retireGraceMilliseconds, 0...3_600_000,
+            "After a reload, how long old instances may be in use before the log says so."),
         integer(
             "/plugins/blocking_threads", \.plugins.blockingThreads, 1...256, "Threads for hooks that may block."),
         integer(
@@ -186,6 +208,19 @@ package enum Catalogue {
         key(
             "/plugins/settings/*/egress", .list(of: .string),
             "Hosts and addresses beyond public ones that it may fetch from. Its manifest only asks."),
+        key(
+            "/plugins/settings/*/secrets", .list(of: .string),
+            "Names from `secrets` that `${secret:name}` in its parameters may stand for, in this file only."),
+        key(
+            "/plugins/settings/*/headers", .list(of: .string),
+            "Headers that it may read beside what its manifest lists: credentials are visible by name only."),
+        key(
+            "/plugins/settings/*/text", .boolean, default: true,
+            "False withholds texts, bodies and streams from its hooks."),
+
+        key(
+            "/secrets", .map(of: .secret),
+            "Names to secrets that plugins can be given: see `secrets` in `plugins.settings`."),
     ]
 
     private static let providers: [CatalogueKey] = [

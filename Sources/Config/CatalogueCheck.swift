@@ -119,6 +119,10 @@ package struct CatalogueCheck {
             if value.string == nil { problem = "a string" }
         case .sha256:
             if value.string.flatMap({ Digest(hex: $0) }) == nil { problem = "a SHA-256: 64 hexadecimal digits" }
+        case .publicKey:
+            if value.string.flatMap({ Digest(hex: $0) }) == nil {
+                problem = "an Ed25519 public key: 64 hexadecimal digits, as `gatehouse plugin keygen` prints it"
+            }
         case .secret:
             if value.string == nil, SecretReference(value) == nil { problem = "a string, {env: NAME} or {file: path}" }
         case .choice(let words):

@@ -56,7 +56,8 @@ extension Catalogue {
                 ]))
         case .string: return JSONObject([("type", "string"), ("minLength", 1)])
         case .text: return JSONObject([("type", "string")])
-        case .sha256: return orInterpolated(JSONObject([("type", "string"), ("pattern", "^[0-9A-Fa-f]{64}$")]))
+        case .sha256, .publicKey:
+            return orInterpolated(JSONObject([("type", "string"), ("pattern", "^[0-9A-Fa-f]{64}$")]))
         case .choice(let words): return orInterpolated(JSONObject([("enum", .array(words.map { .string($0) }))]))
         case .secret:
             let reference = { (name: String) -> JSONValue in
@@ -175,7 +176,7 @@ extension Catalogue {
         case .number(let range): "\(JSONValue(range.lowerBound).text) – \(JSONValue(range.upperBound).text)"
         case .string, .text: "string"
         case .choice(let words): words.joined(separator: ", ")
-        case .sha256: "64 hexadecimal digits"
+        case .sha256, .publicKey: "64 hexadecimal digits"
         case .secret: "string, `{env: NAME}`, `{file: path}`"
         case .list(let inner): "list of \(words(for: inner))"
         case .map(let inner): "names to \(words(for: inner))"

@@ -14,6 +14,8 @@ package final class ConfigSnapshot: Sendable {
     /// In the file's order. `key(presented:)` finds one.
     package let keys: [GatewayKey]
     package let plugins: Plugins
+    /// By name: what `${secret:name}` in a plugin's parameters stands for.
+    package let secrets: [String: Secret]
     /// By name, without the "@".
     package let providers: [String: ProviderConfig]
     /// The `guardrails` section by name; configs and requests name them in their lists.
@@ -40,6 +42,7 @@ package final class ConfigSnapshot: Sendable {
         limits = draft.limits
         keys = draft.keys
         plugins = draft.plugins
+        secrets = draft.secrets
         providers = draft.providers
         guardrails = draft.guardrails
         configs = draft.configs
@@ -69,6 +72,7 @@ package struct ConfigDraft: Sendable {
     package var limits = Limits()
     package var keys: [GatewayKey] = []
     package var plugins = Plugins()
+    package var secrets: [String: Secret] = [:]
     package var providers: [String: ProviderConfig] = [:]
     package var guardrails: [String: GuardGroup] = [:]
     package var configs: [String: RequestConfig] = [:]
@@ -199,8 +203,25 @@ package struct Plugins: Sendable, Equatable {
     package var blockingThreads = 4
     /// How long a request waits for the instances of a config that is new.
     package var createTimeoutMilliseconds = 10_000
+    /// Changes in the directories are picked up without a word from the operator. On, as the configuration file is watched, too.
+    package var watch = true
+    /// After this long, what a replaced generation still holds is logged.
+    package var retireGraceMilliseconds = 60_000
+    /// Plugins without a signature by one of `trustedKeys` are loaded, too. On: who installs a plugin file decides, until keys are named.
+    package var allowUnsigned = true
+    /// Name to Ed25519 public key, hex.
+    package var trustedKeys: [String: String] = [:]
+    package var afterCrash = AfterCrash.report
 
     package init() {}
+}
+
+/// What becomes of a plugin that the gateway died in.
+package enum AfterCrash: String, Sendable, CaseIterable {
+    /// It is loaded, and named in the log and by `gatehouse plugin list`.
+    case report
+    /// Its library is not loaded, until there is another one or `gatehouse plugin enable` lifts that.
+    case disable
 }
 
 /// The operator's words over the plugin's manifest.
@@ -210,6 +231,12 @@ package struct PluginSettings: Sendable, Equatable {
     package var onTimeout: FailurePolicy?
     /// Hosts beyond public addresses that it may fetch from.
     package var egress: [String] = []
+    /// Names from `secrets` that its parameters may refer to.
+    package var secrets: [String] = []
+    /// Headers that it may read although they are credentials.
+    package var headers: [String] = []
+    /// False: texts are withheld from it.
+    package var text = true
 
     package init() {}
 }

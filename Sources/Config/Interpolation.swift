@@ -1,7 +1,7 @@
 // Interpolation: ${NAME} in the file's strings becomes the environment's word.
 //
 // ${NAME:-default} stands for the default when NAME is unset or empty, and $${ is a plain ${. What comes out is a
-// string and is not looked at again; a key that wants a number or a boolean reads it as one (Catalogue.swift).
+// string and is not looked at again; ${secret:NAME} stays as it is, for the plugin that it is granted to; a key that wants a number or a boolean reads it as one (Catalogue.swift).
 
 package import Core
 
@@ -64,6 +64,7 @@ package struct Interpolation {
 
     /// `inner` is what stands between the braces.
     private mutating func variable(_ inner: Substring, at pointer: JSONPointer) -> String {
+        if inner.hasPrefix("secret:"), Catalogue.isName(String(inner.dropFirst(7))) { return "${\(inner)}" }
         var name = inner
         var fallback: Substring?
         if let colon = inner.firstIndex(of: ":") {

@@ -25,6 +25,7 @@ final class SnapshotBuilder {
     func build() {
         resolvePaths()
         buildTLS()
+        buildSecrets()
         buildPlugins()
         buildProviders()
         buildKeys()
@@ -130,7 +131,19 @@ final class SnapshotBuilder {
         draft.tls = files
     }
 
+    private func buildSecrets() {
+        for member in members(document["secrets"]) {
+            let pointer = place("secrets", member.key)
+            guard let text = member.value.string ?? SecretReference(member.value).flatMap({ resolve($0, at: pointer) })
+            else { continue }
+            draft.secrets[member.key] = Secret(text)
+        }
+    }
+
     private func buildPlugins() {
+        for key in members(document["plugins"]?["trusted_keys"]) {
+            draft.plugins.trustedKeys[key.key] = key.value.string?.lowercased()
+        }
         for pin in members(document["plugins"]?["pins"]) {
             draft.plugins.pins[pin.key] = pin.value.string?.lowercased()
         }
@@ -140,6 +153,14 @@ final class SnapshotBuilder {
             settings.onFailure = policy(member.value["on_failure"])
             settings.onTimeout = policy(member.value["on_timeout"])
             settings.egress = member.value["egress"]?.array?.compactMap(\.string) ?? []
+            settings.secrets = member.value["secrets"]?.array?.compactMap(\.string) ?? []
+            settings.headers = member.value["headers"]?.array?.compactMap(\.string) ?? []
+            settings.text = member.value["text"]?.bool ?? true
+            for (index, name) in settings.secrets.enumerated() where document["secrets"]?[name] == nil {
+                report(
+                    place("plugins", "settings", member.key, "secrets") / index,
+                    "there is no secret \"\(name)\" in \"secrets\"")
+            }
             draft.plugins.settings[member.key] = settings
         }
     }

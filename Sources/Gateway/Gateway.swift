@@ -3,6 +3,7 @@
 import Cache
 package import Config
 import Core
+import Digests
 import HTTPServer
 package import Logging
 import NIOCore
@@ -55,6 +56,7 @@ package final class Gateway: Sendable {
         var workers: [Worker] = []
         var server: HTTPServer?
         var snapshot: GatewaySnapshot?
+        var retired: [RetiredGeneration] = []
     }
 
     /// Makes the gateway's parts; `start` listens.
@@ -89,6 +91,7 @@ package final class Gateway: Sendable {
 
     /// Loads the plugins, makes the loops and listens.
     package func start(config: ConfigSnapshot) async throws {
+        await readCrashes(config)
         let snapshot = try await makeSnapshot(
             config, generation: 1, previous: nil, ports: [UInt16(clamping: config.listen.port)])
         report(snapshot.plugins)
@@ -174,17 +177,19 @@ package final class Gateway: Sendable {
         }
     }
 
-    private func report(_ plugins: PluginCatalogue) {
-        for library in plugins.libraries {
+    private func report(_ plugins: PluginCatalogue, previous: PluginCatalogue? = nil) {
+        let known = Set((previous?.libraries ?? []).map(\.sha256))
+        for library in plugins.libraries where !known.contains(library.sha256) {
             services.logger.info(
                 "plugin loaded",
                 metadata: [
                     "id": "\(library.manifest.id)", "version": "\(library.manifest.version)",
-                    "sha256": "\(library.sha256.prefix(16))",
+                    "sha256": "\(library.sha256.prefix(16))", "trust": "\(library.trust.text)",
                     "checks": "\(library.manifest.checks.count)", "providers": "\(library.manifest.providers.count)",
                 ])
         }
-        for refusal in plugins.refusals {
+        let said = Set((previous?.refusals ?? []).map(\.text))
+        for refusal in plugins.refusals where !said.contains(refusal.text) {
             services.logger.error(
                 "plugin refused", metadata: ["file": "\(refusal.file)", "reason": "\(refusal.reason)"])
         }
@@ -193,47 +198,149 @@ package final class Gateway: Sendable {
     // MARK: Snapshots
 
     private func makeSnapshot(
-        _ config: ConfigSnapshot, generation: Int, previous: GatewaySnapshot?, ports: [UInt16]
+        _ config: ConfigSnapshot, generation: Int, previous: GatewaySnapshot?, ports: [UInt16],
+        unlessUnchanged: Bool = false
     ) async throws -> GatewaySnapshot {
         let hostServices = hostServices
-        let snapshot = await ControlThread.call {
-            GatewaySnapshot(
-                config: config,
-                plugins: PluginCatalogue.load(
-                    PluginLoader.Settings(config), services: hostServices, previous: previous?.plugins),
-                services: hostServices, generation: generation, ports: ports)
+        let plugins = await ControlThread.call {
+            PluginCatalogue.load(PluginLoader.Settings(config), services: hostServices, previous: previous?.plugins)
         }
+        services.metrics.pluginGenerationsResident(plugins.resident.count)
+        if let previous {
+            if unlessUnchanged, plugins.fingerprint == previous.plugins.fingerprint { return previous }
+            // At the start a plugin that cannot be loaded is missing, and said so. Later there is something better to go on with.
+            let known = Set(previous.plugins.refusals.map(\.text))
+            let fresh = plugins.refusals.map(\.text).filter { !known.contains($0) }
+            guard fresh.isEmpty else { throw StartError(message: fresh.joined(separator: "\n")) }
+        }
+        let snapshot = GatewaySnapshot(
+            config: config, plugins: plugins, services: hostServices, generation: generation, ports: ports)
         let problems = await ControlThread.call { snapshot.problems() }
         guard problems.isEmpty else {
-            throw StartError(message: problems.joined(separator: "\n"))
+            // Most likely to blame: plugins that are missing, or that came with this reload.
+            let suspects = previous.map {
+                plugins.changed(since: $0.plugins).map { "with \($0), which is new or changed:" }
+            }
+            throw StartError(
+                message: ((suspects ?? plugins.refusals.map(\.text)) + problems).joined(separator: "\n"))
         }
-        services.metrics.pluginGenerationsResident(snapshot.plugins.libraries.count)
         return snapshot
     }
 
     /// Loads plugins, makes every plan of the file, and swaps all of it in; or throws and changes nothing.
     package func reload(_ config: ConfigSnapshot) async throws {
+        _ = try await counted { try await adopt(config, ports: [UInt16(clamping: port)]) }
+    }
+
+    /// The same for the plugins only. False when their files are what they were.
+    package func reloadPlugins() async throws -> Bool {
+        guard let config = state.withLock({ $0.snapshot?.config }) else { return false }
+        return try await counted {
+            try await adopt(config, ports: [UInt16(clamping: port)], unlessUnchanged: true)
+        }
+    }
+
+    private func counted(_ reload: () async throws -> Bool) async throws -> Bool {
         do {
-            try await adopt(config, ports: [UInt16(clamping: port)])
-            services.metrics.configReloaded(succeeded: true)
+            let isNew = try await reload()
+            if isNew { services.metrics.configReloaded(succeeded: true) }
+            return isNew
         } catch {
             services.metrics.configReloaded(succeeded: false)
             throw error
         }
     }
 
-    private func adopt(_ config: ConfigSnapshot, ports: [UInt16]) async throws {
+    @discardableResult
+    private func adopt(
+        _ config: ConfigSnapshot, ports: [UInt16], unlessUnchanged: Bool = false
+    ) async throws -> Bool {
         let previous = state.withLock { $0.snapshot }
         let snapshot = try await makeSnapshot(
-            config, generation: (previous?.generation ?? 0) + 1, previous: previous, ports: ports)
-        if previous != nil, previous?.plugins.libraries.map(\.sha256) != snapshot.plugins.libraries.map(\.sha256) {
-            report(snapshot.plugins)
-        }
+            config, generation: (previous?.generation ?? 0) + 1, previous: previous, ports: ports,
+            unlessUnchanged: unlessUnchanged)
+        if snapshot === previous { return false }
+        if let previous { report(snapshot.plugins, previous: previous.plugins) }
         let workers = state.withLock { state in
             state.snapshot = snapshot
+            if let previous {
+                state.retired.append(
+                    RetiredGeneration(
+                        number: previous.generation, ledger: previous.services.ledger,
+                        limit: .after(milliseconds: config.plugins.retireGraceMilliseconds)))
+            }
             return state.workers
         }
         for worker in workers { await worker.adopt(snapshot) }
+        return true
+    }
+
+    // MARK: Old generations
+
+    /// A generation that exchanges may still be on. Only its ledger is kept.
+    private struct RetiredGeneration {
+        var number: Int
+        var ledger: InstanceLedger
+        /// When it is said that it is still there.
+        var limit: Deadline
+        var isSaid = false
+    }
+
+    /// Looks after replaced generations; to be called now and then. Those that are still held after the grace time are as good as leaked:
+    /// a call into them has not ended. They are destroyed if it ever does.
+    package func watchRetired() {
+        let (late, held) = state.withLock { state -> ([RetiredGeneration], Int) in
+            state.retired.removeAll { $0.ledger.count == 0 }
+            var late: [RetiredGeneration] = []
+            for index in state.retired.indices
+            where !state.retired[index].isSaid && state.retired[index].limit.hasPassed() {
+                state.retired[index].isSaid = true
+                late.append(state.retired[index])
+            }
+            return (late, state.retired.reduce(0) { $0 + $1.ledger.count })
+        }
+        services.metrics.pluginInstancesRetired(held)
+        for generation in late {
+            services.logger.warning(
+                "instances of a replaced generation are still in use",
+                metadata: [
+                    "generation": "\(generation.number)",
+                    "instances": "\(generation.ledger.names.joined(separator: ", "))",
+                ])
+        }
+    }
+
+    // MARK: Crashes
+
+    /// Says how the last process ended, where that was not in order, and marks the calls of this one.
+    private func readCrashes(_ config: ConfigSnapshot) async {
+        let directory = config.plugins.stateDirectory ?? PluginLoader.Settings.defaultStateDirectory
+        let logger = services.logger
+        for end in await ControlThread.call({ CrashRecords.collect(in: directory) }) {
+            switch end {
+            case .inPlugin(let record):
+                logger.error(
+                    "the gateway died inside of a plugin",
+                    metadata: [
+                        "plugin": "\(record.plugin)", "version": "\(record.version)", "hook": "\(record.call)",
+                        "signal": "\(record.signal)", "sha256": "\(record.sha256.prefix(16))", "time": "\(record.time)",
+                        "after_crash": "\(config.plugins.afterCrash.rawValue)",
+                    ])
+            case .elsewhere(let signal):
+                logger.error("the gateway died outside of its plugins", metadata: ["signal": "\(signal)"])
+            case .silent(let running):
+                logger.warning(
+                    "the gateway was ended without a word while plugins ran",
+                    metadata: ["running": "\(running.map { "\($0.call) of \($0.plugin)" }.joined(separator: ", "))"])
+            }
+        }
+        let refusal = await ControlThread.call { () -> FileRefusal? in
+            do throws(FileRefusal) { try CrashRecords.begin(in: directory) } catch { return error }
+            return nil
+        }
+        if let refusal {
+            logger.warning("calls of plugins are not marked", metadata: ["reason": "\(refusal.message)"])
+        }
     }
 
     // MARK: Stop
@@ -256,6 +363,7 @@ package final class Gateway: Sendable {
         server?.closeAll()
         for worker in workers { await worker.stop() }
         try? await group.shutdownGracefully()
+        CrashMarker.close()
     }
 }
 
@@ -403,12 +511,19 @@ extension PluginLoader.Settings {
         providerDirectories = config.plugins.providerDirectories
         pins = config.plugins.pins
         disabled = Set(config.plugins.disabled)
+        trust.allowsUnsigned = config.plugins.allowUnsigned
+        trust.keys = config.plugins.trustedKeys.sorted { $0.key < $1.key }.compactMap { name, hex in
+            Ed25519.PublicKey(hex: hex).map { (name, $0) }
+        }
+        guard config.plugins.afterCrash == .disable else { return }
+        crashed = Dictionary(
+            CrashRecords.read(stateDirectory).map { ($0.sha256, $0) }, uniquingKeysWith: { _, last in last })
     }
 }
 
 extension PluginLoader.Settings {
     /// XDG's state directory, or one in /var/lib for root.
-    static var defaultStateDirectory: String {
+    package static var defaultStateDirectory: String {
         if let state = Environment.value(of: "XDG_STATE_HOME"), !state.isEmpty { return state + "/gatehouse" }
         if let home = Environment.value(of: "HOME"), !home.isEmpty { return home + "/.local/state/gatehouse" }
         return "/var/lib/gatehouse"
@@ -460,6 +575,10 @@ private struct IdleFetcher: PluginFetcher {
         }
         return {}
     }
+}
+
+extension PluginRefusal {
+    fileprivate var text: String { "\(file): \(reason)" }
 }
 
 extension PluginLogLevel {

@@ -23,6 +23,10 @@ package final class GatewaySnapshot: Sendable {
     init(config: ConfigSnapshot, plugins: PluginCatalogue, services: HostServices, generation: Int, ports: [UInt16]) {
         self.config = config
         self.plugins = plugins
+        var services = services
+        services.grants = config.plugins.settings.mapValues { PluginGrants($0) }
+        services.secret = { config.secrets[$0]?.reveal() }
+        services.ledger = InstanceLedger()
         self.services = services
         self.generation = generation
         headerOptions = plugins.providerSlugs.reduce(into: []) { names, slug in
@@ -144,6 +148,15 @@ extension ConfigNode {
         case .target(let target): target.pointer.description
         case .strategy(let strategy): strategy.pointer.description
         }
+    }
+}
+
+extension PluginGrants {
+    init(_ settings: PluginSettings) {
+        self.init()
+        secrets = Set(settings.secrets)
+        headers = Set(settings.headers.map { $0.lowercased() })
+        text = settings.text
     }
 }
 

@@ -89,7 +89,7 @@ struct GuardBuilder {
         do throws(PluginCreationError) {
             instance = try PluginInstance.create(
                 library: found.library, interface: .hooks, id: found.check.id, check: found.check, config: parameters,
-                services: snapshot.services)
+                services: snapshot.services, isOperators: group.origin != .request)
         } catch {
             throw refused(check, error.errors.map { ($0.pointer, $0.message) })
         }

@@ -41,7 +41,7 @@ extension PlanBuilder {
         do throws(PluginCreationError) {
             let instance = try PluginInstance.create(
                 library: library, interface: .auth, id: "auth", check: nil, config: .object(parameters),
-                services: snapshot.services)
+                services: snapshot.services, isOperators: !isClients)
             let settings = snapshot.config.plugins.settings[plugin]
             return Signer(
                 instance: instance, plugin: plugin,

@@ -73,6 +73,17 @@ package enum Hook: Sendable {
     case stream(StreamWindow)
     case error(PluginFailureInfo)
     case sign(Signing)
+
+    /// Its name in the crash marker.
+    var call: CrashMarker.Call {
+        switch self {
+        case .request: .onRequest
+        case .response: .onResponse
+        case .stream: .onStream
+        case .error: .onError
+        case .sign: .sign
+        }
+    }
 }
 
 /// One per event loop; confined to it.
@@ -215,6 +226,11 @@ enum HookCall {
     static func invoke(_ hook: Hook, _ exchange: HookExchange) -> Result {
         if case .sign(let signing) = hook { return sign(signing, exchange) }
         guard let table = exchange.instance.library.hooks else { return .decided(Decision(verdict: .proceed)) }
+        if case .stream = hook, !exchange.instance.context.sight.text {
+            return .decided(Decision(verdict: .fail("the text of streams is withheld from this plugin")))
+        }
+        let running = CrashMarker.begin(hook.call, of: exchange.instance.library.mark)
+        defer { running.end() }
         var decision = gh_decision()
         decision.struct_size = structSize(gh_decision.self)
         let instance = exchange.instance.pointer
@@ -311,14 +327,18 @@ enum HookCall {
     static func cancel(_ exchange: HookExchange) {
         // Only instances of checks have that table's functions.
         if exchange.instance.check != nil {
+            let running = CrashMarker.begin(.onCancel, of: exchange.instance.library.mark)
             exchange.instance.library.hooks?.pointee.on_cancel?(
                 exchange.instance.pointer, exchange.pointer, exchange.token)
+            running.end()
         }
         exchange.cancelFetches()
     }
 
     static func done(_ exchange: HookExchange) {
+        let running = CrashMarker.begin(.onDone, of: exchange.instance.library.mark)
         exchange.instance.library.hooks?.pointee.on_done?(exchange.instance.pointer, exchange.pointer)
+        running.end()
     }
 }
 

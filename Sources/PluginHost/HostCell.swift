@@ -28,6 +28,7 @@ final class HostContext: Sendable {
     /// Extensions that the manifest asked for.
     let extensions: Set<String>
     let egress: [String]
+    let sight: Sight
     let services: HostServices
     let configErrors = Mutex<[PluginConfigError]>([])
     /// True while create() runs: config_error and metric definitions are valid only then.
@@ -35,11 +36,15 @@ final class HostContext: Sendable {
     /// Fetches whose `done` has not run.
     let calls = OpenCalls()
 
-    init(name: String, pluginID: String, extensions: Set<String>, egress: [String], services: HostServices) {
+    init(
+        name: String, pluginID: String, extensions: Set<String>, egress: [String], sight: Sight = Sight(),
+        services: HostServices
+    ) {
         self.name = name
         self.pluginID = pluginID
         self.extensions = extensions
         self.egress = egress
+        self.sight = sight
         self.services = services
     }
 

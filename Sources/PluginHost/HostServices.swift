@@ -60,6 +60,12 @@ package struct HostServices: Sendable {
     // For trials of plugins: a host without any extension, whose tables end at a page that cannot be read.
     package var offersExtensions = true
     package var guardsTables = false
+    /// What the operator granted, by plugin id.
+    package var grants: [String: PluginGrants] = [:]
+    /// A secret of the configuration by its name.
+    package var secret: @Sendable (String) -> String? = { _ in nil }
+    /// Of the generation that these are for.
+    package var ledger = InstanceLedger()
 
     package init(
         version: String,

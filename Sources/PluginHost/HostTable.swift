@@ -61,29 +61,34 @@ enum HostTable {
             guard let exchange = HookExchange.from(exchange), let name = name.string?.lowercased() else {
                 return .absent
             }
-            if ExchangeIdentity.secretHeaders.contains(name) || index < 0 { return .absent }
+            if index < 0 || !exchange.instance.context.sight.sees(header: name) { return .absent }
             let headers =
                 Int(side) == GH_SIDE_REQUEST ? exchange.facts.identity.requestHeaders : exchange.facts.responseHeaders
             let matching = headers.lazy.filter { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == name }
             return exchange.view(matching.dropFirst(index).first?.value)
         }
         host.body = { exchange, side in
-            guard let exchange = HookExchange.from(exchange), let (side, view) = exchange.side(side) else {
-                return .absent
-            }
+            guard let exchange = HookExchange.from(exchange), exchange.instance.context.sight.text,
+                let (side, view) = exchange.side(side)
+            else { return .absent }
             exchange.sawBody.insert(side)
             return gh_str(viewing: view.body)
         }
         host.json = { exchange, side, pointer in
-            guard let exchange = HookExchange.from(exchange), let (side, view) = exchange.side(side),
-                let pointer = JSONPointer(parsing: pointer.string ?? ""), let range = pointer.find(in: view.body.buffer)
+            guard let exchange = HookExchange.from(exchange), exchange.instance.context.sight.text,
+                let (side, view) = exchange.side(side), let pointer = JSONPointer(parsing: pointer.string ?? ""),
+                let range = pointer.find(in: view.body.buffer)
             else { return .absent }
             if exchange.seenValues.count < 64 { exchange.seenValues.append((side, range)) }
             return gh_str(viewing: view.body[range])
         }
-        host.segment_count = { exchange, side in HookExchange.from(exchange)?.segmentCount(side) ?? 0 }
+        host.segment_count = { exchange, side in
+            guard let exchange = HookExchange.from(exchange), exchange.instance.context.sight.text else { return 0 }
+            return exchange.segmentCount(side)
+        }
         host.segment = { exchange, side, index, out in
             guard let exchange = HookExchange.from(exchange), let out else { return gh_status(GH_INVALID) }
+            guard exchange.instance.context.sight.text else { return gh_status(GH_UNSUPPORTED) }
             return exchange.segment(side, index, out)
         }
         host.time_left_ns = { exchange in HookExchange.from(exchange)?.deadline.remaining() ?? 0 }

@@ -48,19 +48,32 @@ package enum ManifestReader {
                 "description", "homepage", "$schema",
             ])
         try unknown(abi, ["major", "min_minor"])
-        if let grants = try top.optionalObject("grants") { try unknown(grants, ["egress", "secrets", "headers"]) }
-        return PluginManifest(
+        let grants = try top.optionalObject("grants")
+        if let grants { try unknown(grants, ["egress", "secrets", "headers", "text"]) }
+        var manifest = PluginManifest(
             id: id, name: try top.optionalText("name") ?? id, version: try top.text("version"),
             license: try top.optionalText("license"),
             library: library, abiMajor: try abi.int("major"), minimumMinor: try abi.optionalInt("min_minor") ?? 0,
             runtime: try top.optionalText("runtime") ?? "c", needs: try extensions(top, "needs"),
             wants: try top.texts("wants"),
-            egress: try top.optionalObject("grants")?.texts("egress") ?? [], links: try top.texts("links"),
+            egress: try grants?.texts("egress") ?? [], links: try top.texts("links"),
             status: try top.optionalText("status") ?? "unknown",
             securityPosture: try top.optionalText("security_posture") ?? "unknown",
             isProcessOnly: try isProcessOnly(top),
             checks: try checks(top), providers: try providers(top), descriptions: try top.optionalText("descriptions"),
             defaults: try defaults(top))
+        manifest.libraries = (libraries.value.object?.members ?? []).compactMap(\.value.string)
+        manifest.secrets = try grants?.texts("secrets") ?? []
+        if let grants, grants.value["headers"] != nil { manifest.headers = try grants.texts("headers") }
+        manifest.readsText = try grants?.optionalBool("text") ?? true
+        if !manifest.readsText, let check = manifest.checks.first(where: { $0.hooks.contains(.stream) }) {
+            throw top.error(
+                "grants", "\"text\" is false, but the check \(check.id) has on_stream, which is about nothing else")
+        }
+        for name in manifest.libraries where name.contains("/") || name.hasPrefix(".") {
+            throw top.error("library", "expected file names beside plugin.json, found \"\(name)\"")
+        }
+        return manifest
     }
 
     private static func isProcessOnly(_ top: Reader) throws(ManifestError) -> Bool {

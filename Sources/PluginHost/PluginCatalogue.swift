@@ -2,17 +2,23 @@
 // those that run keep the old.
 
 package import Core
+import Digests
 
 package final class PluginCatalogue: Sendable {
     package let libraries: [PluginLibrary]
     package let refusals: [PluginRefusal]
+    package let resident: ResidentLibraries
+    /// Over all files that it was made of: equal fingerprints, equal plugins.
+    package let fingerprint: String
     private let checks: [String: (library: PluginLibrary, check: CheckManifest)]
     private let providers: [String: ProviderDescriptor]
 
     package init(
         libraries: [PluginLibrary] = [], refusals: [PluginRefusal] = [],
-        descriptions: [(file: String, document: JSONValue)] = []
+        descriptions: [(file: String, document: JSONValue)] = [], resident: ResidentLibraries = ResidentLibraries()
     ) {
+        self.resident = resident
+        fingerprint = Self.fingerprint(libraries, refusals, descriptions)
         var refusals = refusals
         var kept: [PluginLibrary] = []
         var ids: [String: String] = [:]
@@ -112,15 +118,20 @@ package final class PluginCatalogue: Sendable {
         return row[right.count]
     }
 
+    /// Directories whose manifest or library is another than in `previous`.
+    package func changed(since previous: PluginCatalogue) -> [String] {
+        let known = Set(previous.libraries.map { $0.directory + $0.manifestSHA256 + $0.sha256 })
+        return libraries.filter { !known.contains($0.directory + $0.manifestSHA256 + $0.sha256) }.map(\.directory)
+    }
+
     // MARK: Loading
 
-    /// Reads all directories. Control thread only. Libraries that have not changed since `previous` are taken over from it.
+    /// Reads all directories. Control thread only. What `previous` has mapped is not opened again.
     package static func load(
         _ settings: PluginLoader.Settings, services: HostServices, previous: PluginCatalogue? = nil
     ) -> PluginCatalogue {
-        let loader = PluginLoader(settings, services: services)
-        let known = Dictionary(
-            (previous?.libraries ?? []).map { ($0.directory, $0) }, uniquingKeysWith: { first, _ in first })
+        let resident = previous?.resident ?? ResidentLibraries()
+        let loader = PluginLoader(settings, services: services, resident: resident)
         var libraries: [PluginLibrary] = []
         var refusals: [PluginRefusal] = []
         var descriptions: [(file: String, document: JSONValue)] = []
@@ -130,7 +141,7 @@ package final class PluginCatalogue: Sendable {
                 for name in try PluginFiles.list(directory) where !PluginFiles.isFile(directory + "/" + name) {
                     let path = directory + "/" + name
                     do throws(PluginRefusal) {
-                        guard let library = try loader.load(path, known: known) else { continue }
+                        guard let library = try loader.load(path) else { continue }
                         libraries.append(library)
                         if let folder = library.manifest.descriptions {
                             readDescriptions(path + "/" + folder, &descriptions, &refusals)
@@ -144,7 +155,23 @@ package final class PluginCatalogue: Sendable {
             }
         }
         for directory in settings.providerDirectories { readDescriptions(directory, &descriptions, &refusals) }
-        return PluginCatalogue(libraries: libraries, refusals: refusals, descriptions: descriptions)
+        return PluginCatalogue(
+            libraries: libraries, refusals: refusals, descriptions: descriptions, resident: resident)
+    }
+
+    private static func fingerprint(
+        _ libraries: [PluginLibrary], _ refusals: [PluginRefusal], _ descriptions: [(file: String, document: JSONValue)]
+    ) -> String {
+        var hasher = SHA256.Hasher()
+        func add(_ words: String...) {
+            for word in words { hasher.update("\(word.utf8.count) \(word) ") }
+        }
+        for library in libraries {
+            add("library", library.directory, library.manifestSHA256, library.sha256, library.trust.text)
+        }
+        for refusal in refusals { add("refusal", refusal.file, refusal.reason) }
+        for description in descriptions { add("description", description.file, description.document.text) }
+        return hasher.finish().hex
     }
 
     private static func readDescriptions(

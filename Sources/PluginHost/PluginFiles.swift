@@ -93,11 +93,11 @@ enum PluginFiles {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// Writes a new file that only this user can change, or keeps one with the same name: names are made from the content.
-    static func writeOnce(_ bytes: Bytes, to path: String) throws(FileRefusal) {
+    /// Writes a file that only this user can change, in one step: who reads its name finds all of the old or all of the new.
+    static func writeOnce(_ bytes: Bytes, to path: String, mode: mode_t = 0o500) throws(FileRefusal) {
         let temporary = path + ".\(getpid()).tmp"
         unlink(temporary)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o500)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else {
             throw FileRefusal("\(temporary) cannot be written: \(String(cString: strerror(errno)))")
         }

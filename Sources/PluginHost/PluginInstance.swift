@@ -45,10 +45,15 @@ package final class PluginInstance: @unchecked Sendable {
         nonisolated(unsafe) let pointer = pointer
         let library = library
         let host = host
+        let name = name
+        let ledger = context.services.ledger
         context.calls.whenNone {
             ControlThread.run {
+                let running = CrashMarker.begin(.destroy, of: library.mark)
                 library.descriptor.pointee.destroy?(pointer)
+                running.end()
                 host.free()
+                ledger.died(name)
             }
         }
     }
@@ -59,16 +64,19 @@ package final class PluginInstance: @unchecked Sendable {
         case auth = "gh.auth/1"
     }
 
-    /// Calls create(). On the control thread only. `id` is the check's or provider's without the plugin's prefix.
+    /// Calls create(). On the control thread only. `id` is the check's or provider's without the plugin's prefix. `isOperators`:
+    /// `config` stands in the gateway's own file, so that its references to secrets count; a client's are refused.
     package static func create(
         library: PluginLibrary, interface: Interface, id: String, check: CheckManifest?, config: JSONValue,
-        services: HostServices
+        services: HostServices, isOperators: Bool = false
     ) throws(PluginCreationError) -> PluginInstance {
         let name = "\(library.manifest.id).\(id)"
+        let config = try resolved(config, for: library.manifest, name, services, isOperators)
         let context = HostContext(
             name: name, pluginID: library.manifest.id,
             extensions: services.offersExtensions ? library.manifest.extensions : [],
-            egress: library.manifest.egress, services: services)
+            egress: library.manifest.egress,
+            sight: Sight(library.manifest, services.grants[library.manifest.id]), services: services)
         let host = HostCell(context)
         let texts = [Bytes(interface.rawValue), Bytes(id), Bytes(config.bytes)]
         var info = gh_create_info()
@@ -77,7 +85,9 @@ package final class PluginInstance: @unchecked Sendable {
         info.check = gh_str(viewing: texts[1])
         info.config_json = gh_str(viewing: texts[2])
         context.isCreating.withLock { $0 = true }
+        let running = CrashMarker.begin(.create, of: library.mark)
         let pointer = withExtendedLifetime(texts) { library.descriptor.pointee.create?(host.pointer, &info) }
+        running.end()
         context.isCreating.withLock { $0 = false }
         guard let pointer else {
             let errors = context.configErrors.withLock { $0 }
@@ -87,12 +97,44 @@ package final class PluginInstance: @unchecked Sendable {
                 errors: errors.isEmpty
                     ? [PluginConfigError(pointer: "", message: "create() failed and gave no reason")] : errors)
         }
+        services.ledger.born(name)
         return PluginInstance(
             library: library, name: name, check: check, context: context, host: host, pointer: pointer)
+    }
+
+    /// The parameters as create() gets them.
+    private static func resolved(
+        _ config: JSONValue, for manifest: PluginManifest, _ name: String, _ services: HostServices, _ isOperators: Bool
+    ) throws(PluginCreationError) -> JSONValue {
+        let granted = services.grants[manifest.id]?.secrets ?? []
+        do throws(PluginCreationError.Errors) {
+            return try SecretReferences.resolve(config) { secret in
+                func refused(_ message: String) -> Result<String, PluginConfigError> {
+                    .failure(PluginConfigError(pointer: "", message: message))
+                }
+                guard isOperators else {
+                    return refused("secrets can be named in the gateway's own configuration file only")
+                }
+                guard granted.contains(secret) else {
+                    return refused(
+                        "the secret \(secret) is not granted to \(manifest.id): plugins.settings.\(manifest.id).secrets lists those that are"
+                    )
+                }
+                return services.secret(secret).map { .success($0) }
+                    ?? refused("the configuration's secrets have no \(secret)")
+            }
+        } catch {
+            throw PluginCreationError(name: name, errors: error.list)
+        }
     }
 }
 
 package struct PluginCreationError: Error, Sendable {
+    /// What is wrong, before there is a name to it.
+    struct Errors: Error {
+        var list: [PluginConfigError]
+    }
+
     package var name: String
     package var errors: [PluginConfigError]
 

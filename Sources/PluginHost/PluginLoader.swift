@@ -29,26 +29,41 @@ package struct PluginLoader {
         /// Plugin id to hex SHA-256.
         package var pins: [String: String] = [:]
         package var disabled: Set<String> = []
+        package var trust = TrustSettings()
+        /// Libraries that are not loaded since a process died in them, by SHA-256.
+        package var crashed: [String: CrashRecord] = [:]
 
         package init(stateDirectory: String) { self.stateDirectory = stateDirectory }
     }
 
     private let settings: Settings
     private let services: HostServices
+    private let resident: ResidentLibraries
 
-    package init(_ settings: Settings, services: HostServices) {
+    package init(_ settings: Settings, services: HostServices, resident: ResidentLibraries = ResidentLibraries()) {
         self.settings = settings
         self.services = services
+        self.resident = resident
     }
 
     private static let manifestLimit = 1 << 20
     private static let libraryLimit = 256 << 20
 
-    /// Loads one plugin directory, or takes the library of `known` when nothing has changed.
-    package func load(_ directory: String, known: [String: PluginLibrary] = [:]) throws(PluginRefusal) -> PluginLibrary?
-    {
+    /// What is known of a plugin before its library's tables are.
+    private struct Plugin {
+        var directory: String
+        var manifest: PluginManifest
+        var manifestSHA256: String
+        var sha256: String
+        var trust: PluginTrust
+        /// Of the library.
+        var file: String { directory + "/" + manifest.library }
+    }
+
+    /// Loads one plugin directory. A library that is resident is not opened again. nil: the operator disabled it.
+    package func load(_ directory: String) throws(PluginRefusal) -> PluginLibrary? {
         let manifestFile = directory + "/plugin.json"
-        let manifest = try readManifest(directory)
+        let (manifest, manifestDigest) = try Self.manifest(directory)
         if settings.disabled.contains(manifest.id) { return nil }
         try checkVersions(manifest, manifestFile)
         let libraryFile = directory + "/" + manifest.library
@@ -60,21 +75,80 @@ package struct PluginLoader {
         if let pin = settings.pins[manifest.id], pin.lowercased() != digest {
             throw PluginRefusal(file: libraryFile, reason: "its SHA-256 is \(digest); the configuration pins \(pin)")
         }
-        try checkELF(bytes, libraryFile)
-        if let library = known[directory], library.sha256 == digest {
-            // The manifest may have changed beside the same library: it is held against it again.
-            try checkDescriptor(library.descriptor, manifest, libraryFile)
-            return try tables(library.descriptor, manifest, digest, directory, libraryFile)
+        if let crash = settings.crashed[digest] {
+            throw PluginRefusal(
+                file: libraryFile,
+                reason:
+                    "is disabled: the gateway died \(crash.text), and plugins.after_crash is disable; `gatehouse plugin enable \(manifest.id)` lifts that"
+            )
         }
-        return try open(manifest, bytes, digest, directory, libraryFile)
+        let digests =
+            [("plugin.json", manifestDigest), (manifest.library, digest)]
+            + (try Self.descriptionDigests(directory, manifest))
+        let plugin = Plugin(
+            directory: directory, manifest: manifest, manifestSHA256: manifestDigest, sha256: digest,
+            trust: try settings.trust.judge(directory, digests))
+        try checkELF(bytes, libraryFile)
+        // The manifest may have changed beside the same library: it is held against it again.
+        let library: ResidentLibraries.Resident
+        if let known = resident[digest] { library = known } else { library = try open(plugin, bytes) }
+        try checkDescriptor(library.descriptor, manifest, libraryFile)
+        resident.keep(library, sha256: digest)
+        return try tables(library, plugin)
+    }
+
+    /// What a signature is over: all files that the plugin consists of, with their SHA-256.
+    static func digests(of directory: String) throws(PluginRefusal) -> [(file: String, sha256: String)] {
+        let (manifest, manifestDigest) = try manifest(directory)
+        var digests = [("plugin.json", manifestDigest)]
+        for name in Set(manifest.libraries).sorted()
+        where name == manifest.library || PluginFiles.exists(directory + "/" + name) {
+            digests.append((name, try digest(directory + "/" + name, limit: libraryLimit)))
+        }
+        return digests + (try descriptionDigests(directory, manifest))
+    }
+
+    private static func descriptionDigests(
+        _ directory: String, _ manifest: PluginManifest
+    ) throws(PluginRefusal) -> [(file: String, sha256: String)] {
+        guard let folder = manifest.descriptions else { return [] }
+        let names: [String]
+        do throws(FileRefusal) { names = try PluginFiles.list(directory + "/" + folder) } catch {
+            throw PluginRefusal(file: directory + "/" + folder, reason: error.message)
+        }
+        var digests: [(file: String, sha256: String)] = []
+        for name in names where name.hasSuffix(".json") {
+            let file = folder + "/" + name
+            digests.append((file, try digest(directory + "/" + file, limit: manifestLimit)))
+        }
+        return digests
+    }
+
+    private static func digest(_ file: String, limit: Int) throws(PluginRefusal) -> String {
+        do throws(FileRefusal) {
+            let bytes = try PluginFiles.read(file, limit: limit)
+            return withExtendedLifetime(bytes) { SHA256.hash(bytes.buffer).hex }
+        } catch {
+            throw PluginRefusal(file: file, reason: error.message)
+        }
     }
 
     package func readManifest(_ directory: String) throws(PluginRefusal) -> PluginManifest {
+        try Self.manifest(directory).manifest
+    }
+
+    /// The manifest and its SHA-256.
+    private static func manifest(
+        _ directory: String
+    ) throws(PluginRefusal) -> (manifest: PluginManifest, sha256: String) {
         let file = directory + "/plugin.json"
         do {
             try PluginFiles.checkDirectory(directory)
-            let text = try PluginFiles.read(file, limit: Self.manifestLimit)
-            return try ManifestReader.read(try JSONValue(parsing: text))
+            let text = try PluginFiles.read(file, limit: manifestLimit)
+            return (
+                try ManifestReader.read(try JSONValue(parsing: text)),
+                withExtendedLifetime(text) { SHA256.hash(text.buffer).hex }
+            )
         } catch let error as FileRefusal {
             throw PluginRefusal(file: file, reason: error.message)
         } catch let error as JSONError {
@@ -122,9 +196,10 @@ package struct PluginLoader {
         }
     }
 
-    private func open(
-        _ manifest: PluginManifest, _ bytes: Bytes, _ digest: String, _ directory: String, _ file: String
-    ) throws(PluginRefusal) -> PluginLibrary {
+    private func open(_ plugin: Plugin, _ bytes: Bytes) throws(PluginRefusal) -> ResidentLibraries.Resident {
+        let manifest = plugin.manifest
+        let digest = plugin.sha256
+        let file = plugin.file
         let copy = settings.stateDirectory + "/plugins/\(digest).so"
         do throws(FileRefusal) {
             try PluginFiles.makeDirectory(settings.stateDirectory + "/plugins")
@@ -158,11 +233,14 @@ package struct PluginLoader {
                 name: manifest.id, pluginID: manifest.id,
                 extensions: services.offersExtensions ? manifest.extensions : [], egress: manifest.egress,
                 services: services))
-        guard let descriptor = entry(host.pointer) else {
+        let mark = CrashMarker.register(sha256: digest, id: manifest.id, version: manifest.version)
+        let running = CrashMarker.begin(.entry, of: mark)
+        let given = entry(host.pointer)
+        running.end()
+        guard let descriptor = given else {
             throw PluginRefusal(file: file, reason: "its entry function returned NULL")
         }
-        try checkDescriptor(descriptor, manifest, file)
-        return try tables(descriptor, manifest, digest, directory, file) { entry(host.pointer) }
+        return ResidentLibraries.Resident(descriptor: descriptor, mark: mark) { entry(host.pointer) }
     }
 
     private func checkDescriptor(_ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ file: String)
@@ -229,9 +307,11 @@ package struct PluginLoader {
     }
 
     private func tables(
-        _ descriptor: UnsafePointer<gh_plugin>, _ manifest: PluginManifest, _ digest: String, _ directory: String,
-        _ file: String, enter: (@Sendable () -> UnsafePointer<gh_plugin>?)? = nil
+        _ library: ResidentLibraries.Resident, _ plugin: Plugin
     ) throws(PluginRefusal) -> PluginLibrary {
+        let descriptor = library.descriptor
+        let manifest = plugin.manifest
+        let file = plugin.file
         func table<Table>(_ id: String, _ type: Table.Type, isNeeded: Bool) throws(PluginRefusal) -> UnsafePointer<
             Table
         >? {
@@ -255,9 +335,10 @@ package struct PluginLoader {
         let hooks = try table(GH_INTERFACE_HOOKS, gh_hooks.self, isNeeded: !manifest.checks.isEmpty)
         if let hooks { try checkHooks(hooks.pointee, manifest, file) }
         return PluginLibrary(
-            manifest: manifest, sha256: digest, directory: directory, descriptor: descriptor,
-            hooks: hooks,
+            manifest: manifest, manifestSHA256: plugin.manifestSHA256, sha256: plugin.sha256,
+            directory: plugin.directory, descriptor: descriptor, hooks: hooks,
             provider: try table(GH_INTERFACE_PROVIDER, gh_provider.self, isNeeded: speaks),
-            auth: try table(GH_INTERFACE_AUTH, gh_auth.self, isNeeded: false), enter: enter)
+            auth: try table(GH_INTERFACE_AUTH, gh_auth.self, isNeeded: false), trust: plugin.trust, mark: library.mark,
+            enter: library.enter)
     }
 }

@@ -11,6 +11,8 @@ package struct PluginManifest: Sendable {
     package var license: String?
     /// The library's file name for this platform.
     package var library: String
+    /// Those of all platforms.
+    package var libraries: [String] = []
     package var abiMajor: Int
     package var minimumMinor: Int
     package var runtime: String
@@ -18,6 +20,12 @@ package struct PluginManifest: Sendable {
     package var wants: [String]
     /// Hosts beyond public addresses that the plugin asks to fetch from. To ask is not to be given.
     package var egress: [String]
+    /// Secrets that it asks for, by the names that its README gives them. To ask is not to be given.
+    package var secrets: [String] = []
+    /// Headers that it reads; nil when the manifest does not say: then all but credentials.
+    package var headers: [String]?
+    /// False: it works without the texts, which are withheld then.
+    package var readsText = true
     package var links: [String]
     package var status: String
     package var securityPosture: String

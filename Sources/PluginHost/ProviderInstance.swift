@@ -23,6 +23,8 @@ package struct ProviderInstance: Sendable {
     /// Builds the upstream request of one attempt.
     package func build(_ exchange: HookExchange, _ out: OutgoingRequest) -> Verdict {
         guard let build = table?.pointee.build else { return .fail("the provider has no build function") }
+        let running = marked(.build)
+        defer { running.end() }
         var decision = gh_decision()
         decision.struct_size = structSize(gh_decision.self)
         out.instance = instance
@@ -37,6 +39,8 @@ package struct ProviderInstance: Sendable {
         _ exchange: HookExchange, status: Int, headers: [(name: String, value: String)], body: Bytes
     ) -> Mapped {
         guard let map = table?.pointee.map_response else { return .json(body) }
+        let running = marked(.mapResponse)
+        defer { running.end() }
         return withAnswer(exchange, status, headers, body) { answer in
             var json = gh_bytes()
             guard map(instance.pointer, exchange.pointer, answer, &json) == gh_status(GH_OK) else {
@@ -52,6 +56,8 @@ package struct ProviderInstance: Sendable {
         _ exchange: HookExchange, status: Int, headers: [(name: String, value: String)], body: Bytes
     ) -> PluginFailureInfo? {
         guard let map = table?.pointee.map_error else { return nil }
+        let running = marked(.mapError)
+        defer { running.end() }
         return withAnswer(exchange, status, headers, body) { answer -> PluginFailureInfo? in
             var failure = gh_failure()
             failure.struct_size = structSize(gh_failure.self)
@@ -84,10 +90,16 @@ package struct ProviderInstance: Sendable {
     }
 
     package func openStream(_ exchange: HookExchange) -> ProviderStream {
-        ProviderStream(self, exchange, state: table?.pointee.stream_open?(instance.pointer, exchange.pointer))
+        let running = marked(.streamOpen)
+        defer { running.end() }
+        return ProviderStream(self, exchange, state: table?.pointee.stream_open?(instance.pointer, exchange.pointer))
     }
 
     fileprivate var functions: gh_provider? { table?.pointee }
+
+    fileprivate func marked(_ call: CrashMarker.Call) -> CrashMarker.Running {
+        CrashMarker.begin(call, of: instance.library.mark)
+    }
 }
 
 /// The translation of one streamed answer. Confined to its loop.
@@ -125,6 +137,8 @@ package final class ProviderStream {
     /// The canonical events of one upstream event; nil when the adapter cannot read it.
     package func map(_ event: SSEEvent) -> [SSEEvent]? {
         guard let map = provider.functions?.map_event else { return [event] }
+        let running = provider.marked(.mapEvent)
+        defer { running.end() }
         let name = Bytes(event.name)
         return withExtendedLifetime((name, event)) {
             collect { sink in
@@ -140,6 +154,8 @@ package final class ProviderStream {
         guard !isClosed else { return [] }
         isClosed = true
         guard let close = provider.functions?.stream_close else { return [] }
+        let running = provider.marked(.streamClose)
+        defer { running.end() }
         return collect { sink in close(provider.instance.pointer, state, Self.emit, sink) }
     }
 
@@ -147,6 +163,8 @@ package final class ProviderStream {
     package func drop() {
         guard !isClosed else { return }
         isClosed = true
+        let running = provider.marked(.streamDrop)
         provider.functions?.stream_drop?(provider.instance.pointer, state)
+        running.end()
     }
 }

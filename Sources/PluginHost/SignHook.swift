@@ -23,6 +23,8 @@ extension HookCall {
         }
         // A signer that pends uses the request until it completes, however long the host has stopped waiting by then.
         exchange.signing = signing
+        let running = CrashMarker.begin(.sign, of: exchange.instance.library.mark)
+        defer { running.end() }
         var decision = gh_decision()
         decision.struct_size = structSize(gh_decision.self)
         return result(

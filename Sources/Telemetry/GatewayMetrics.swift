@@ -35,6 +35,7 @@ package struct GatewayMetrics: Sendable {
     let guardrailStreamDelay: Histogram
     let loopStalls: Counter
     private let pluginGenerations: Gauge
+    private let retiredInstances: Gauge
     private let reloads: Counter
     private let lastReload: Gauge
 
@@ -118,6 +119,8 @@ package struct GatewayMetrics: Sendable {
             "gatehouse_loop_stalls_total", "Times an event loop's thread was busy for so long that requests felt it.")
         pluginGenerations = registry.gauge(
             "gatehouse_plugin_generations_resident", "Loaded plugin libraries, those of replaced generations included.")
+        retiredInstances = registry.gauge(
+            "gatehouse_plugin_instances_retired", "Instances of replaced generations that something still holds.")
         reloads = registry.counter(
             "gatehouse_config_reloads_total", "Times a new configuration was tried.", labels: ["result"])
         lastReload = registry.gauge(
@@ -130,6 +133,8 @@ package struct GatewayMetrics: Sendable {
     package func recorder(loop: Int) -> LoopMetrics { LoopMetrics(self, loop: loop) }
 
     package func pluginGenerationsResident(_ count: Int) { pluginGenerations.set(Int64(count)) }
+
+    package func pluginInstancesRetired(_ count: Int) { retiredInstances.set(Int64(count)) }
 
     package func configReloaded(succeeded: Bool, now: Int64 = WallClock.now()) {
         reloads.add(1, succeeded ? "success" : "failure")

@@ -7,7 +7,8 @@ import Workbench
 
 struct Plugin: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List and check plugins.", subcommands: [List.self, CheckPlugin.self, TestPlugin.self])
+        abstract: "List, check, test and sign plugins.",
+        subcommands: [List.self, CheckPlugin.self, TestPlugin.self, Keygen.self, Sign.self, Enable.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -23,6 +24,7 @@ struct Plugin: ParsableCommand {
         func run() async throws {
             let loaded = try ConfigReader(path: config, listen: nil, allowPublicWithoutKeys: false).load()
             let catalogue = await Gateway.catalogue(loaded.snapshot)
+            let crashes = CrashRecords.read(PluginLoader.Settings(loaded.snapshot).stateDirectory)
             for library in catalogue.libraries {
                 let manifest = library.manifest
                 print("\(manifest.id) \(manifest.version)  \(manifest.name)")
@@ -30,9 +32,10 @@ struct Plugin: ParsableCommand {
                 print(
                     "    runtime \(manifest.runtime), status \(manifest.status), security posture \(manifest.securityPosture)"
                 )
-                let granted = loaded.snapshot.plugins.settings[manifest.id]?.egress ?? []
-                if !manifest.egress.isEmpty || !granted.isEmpty {
-                    print("    egress: \(names(manifest.egress)) asked for, \(names(granted)) granted")
+                print("    \(library.trust.text)")
+                printGrants(manifest, loaded.snapshot.plugins.settings[manifest.id] ?? PluginSettings())
+                for crash in crashes where crash.sha256 == library.sha256 {
+                    print("    the gateway died \(crash.text)")
                 }
                 guard verbose else { continue }
                 for check in manifest.checks {
@@ -43,6 +46,18 @@ struct Plugin: ParsableCommand {
             if verbose { print("providers: \(catalogue.providerSlugs.joined(separator: ", "))") }
             for refusal in catalogue.refusals { print("refused: \(refusal.file): \(refusal.reason)") }
             if !catalogue.refusals.isEmpty { throw ExitCode(1) }
+        }
+
+        private func printGrants(_ manifest: PluginManifest, _ granted: PluginSettings) {
+            let rows = [
+                ("egress", manifest.egress, granted.egress), ("secrets", manifest.secrets, granted.secrets),
+                ("headers", manifest.headers ?? [], granted.headers),
+            ]
+            for (name, asked, granted) in rows where !asked.isEmpty || !granted.isEmpty {
+                print("    \(name): \(names(asked)) asked for, \(names(granted)) granted")
+            }
+            if !manifest.readsText { print("    text: not asked for, withheld") }
+            if manifest.readsText, !granted.text { print("    text: asked for, withheld") }
         }
 
         private func names(_ hosts: [String]) -> String { hosts.isEmpty ? "nothing" : hosts.joined(separator: ", ") }

@@ -12,7 +12,7 @@ import Telemetry
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration again.")
+        abstract: "Run the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration and the plugins again.")
 
     @Option(name: .shortAndLong, help: "The configuration file (YAML or JSON).")
     var config: String?
@@ -72,27 +72,29 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    /// Waits for signals and for changes of the configuration, until it is told to stop.
+    /// Waits for signals and for changes of the configuration and the plugins, until it is told to stop.
     private func serve(
         _ gateway: Gateway, _ loader: ConfigReader, _ signals: SignalPipe, _ logger: Logger, _ writer: LogWriter,
         _ first: ConfigSnapshot
     ) async {
-        var current = first
-        var watch = FileWatch(current.files)
+        let reloader = Reloader(gateway, loader, logger, first)
         while true {
             switch await signals.next() {
             case SIGTERM, SIGINT:
-                logger.notice("stopping", metadata: ["grace_ms": "\(current.limits.shutdownGraceMilliseconds)"])
+                let grace = await reloader.current.limits.shutdownGraceMilliseconds
+                logger.notice("stopping", metadata: ["grace_ms": "\(grace)"])
                 let impatience = Task { await hurry(gateway, signals, logger) }
-                await gateway.stop(graceMilliseconds: current.limits.shutdownGraceMilliseconds)
+                await gateway.stop(graceMilliseconds: grace)
                 impatience.cancel()
                 logger.notice("stopped")
                 return
             case SIGHUP:
                 writer.requestReopen()
-                await reload(gateway, loader, logger, &current, &watch, isForced: true)
+                // Not waited for: a create() that hangs must not keep the gateway from stopping.
+                Task { await reloader.reload(.operatorsWish) }
             default:
-                if watch.hasChanged() { await reload(gateway, loader, logger, &current, &watch, isForced: false) }
+                gateway.watchRetired()
+                Task { await reloader.look() }
             }
         }
     }
@@ -104,29 +106,6 @@ struct Serve: AsyncParsableCommand {
             guard signal == SIGTERM || signal == SIGINT else { continue }
             logger.notice("stopping at once")
             return gateway.hurry()
-        }
-    }
-
-    private func reload(
-        _ gateway: Gateway, _ loader: ConfigReader, _ logger: Logger, _ current: inout ConfigSnapshot,
-        _ watch: inout FileWatch, isForced: Bool
-    ) async {
-        do {
-            let loaded = try loader.load()
-            watch = FileWatch(loaded.snapshot.files)
-            guard isForced || loaded.snapshot.contentHash != current.contentHash else { return }
-            for warning in loaded.warnings { logger.warning("\(warning.description)") }
-            try await gateway.reload(loaded.snapshot)
-            current = loaded.snapshot
-            logger.notice("configuration reloaded")
-        } catch let error as ConfigFailure {
-            logger.error(
-                "the new configuration is not valid; the old one stays", metadata: ["errors": "\(error.description)"])
-        } catch let error as Gateway.StartError {
-            logger.error(
-                "the new configuration cannot be used; the old one stays", metadata: ["errors": "\(error.message)"])
-        } catch {
-            logger.error("the new configuration cannot be used; the old one stays", metadata: ["errors": "\(error)"])
         }
     }
 }

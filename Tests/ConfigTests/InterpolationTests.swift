@@ -12,6 +12,7 @@ import Testing
             ("${EMPTY:-other}", "other"), ("${EMPTY}", ""), ("${NONE:-}", ""), ("${NAME:-other}", "word"),
             ("$${NAME}", "${NAME}"), ("$$${NAME}", "$${NAME}"), ("$NAME", "$NAME"), ("cost: 5$", "cost: 5$"),
             ("${ODD}", "${NAME}"), ("${NONE:-a:-b}", "a:-b"), ("$", "$"), ("^a$|${NAME}$", "^a$|word$"),
+            ("${secret:a-b}", "${secret:a-b}"), ("${NAME}${secret:NAME}", "word${secret:NAME}"),
         ])
     func expands(_ text: String, _ expected: String) {
         var interpolation = Interpolation(environment: { Self.environment[$0] })
@@ -27,6 +28,7 @@ import Testing
             ("${}", "'${}' is not '${NAME}' or '${NAME:-default}'; write '$${' for a plain '${'"),
             ("${1A}", "'${1A}' is not '${NAME}' or '${NAME:-default}'; write '$${' for a plain '${'"),
             ("${A:=b}", "'${A:=b}' is not '${NAME}' or '${NAME:-default}'; write '$${' for a plain '${'"),
+            ("${secret:}", "'${secret:}' is not '${NAME}' or '${NAME:-default}'; write '$${' for a plain '${'"),
             ("${NONE:-${NAME}}", "the default of ${NONE} cannot hold another '${'"),
         ])
     func faults(_ text: String, _ expected: String) {

@@ -101,3 +101,34 @@ import Testing
         #expect(first != Secrets.randomBytes(count: 32))
     }
 }
+
+@Suite struct Ed25519Tests {
+    /// RFC 8032, 7.1, TEST 1: the empty message.
+    @Test func verifiesThePublishedSignature() throws {
+        let key = try #require(
+            Ed25519.PublicKey(hex: "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"))
+        let signature = try #require(
+            Ed25519.bytes(
+                hex: "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555"
+                    + "fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+                count: Ed25519.signatureSize))
+        #expect(key.verifies(signature, over: []))
+        #expect(!key.verifies(signature, over: [0]))
+        var other = signature
+        other[0] ^= 1
+        #expect(!key.verifies(other, over: []))
+        #expect(!key.verifies([], over: []))
+    }
+
+    @Test func aKeySurvivesItsPEM() throws {
+        let key = Ed25519.PrivateKey()
+        let read = try #require(Ed25519.PrivateKey(pem: key.pem))
+        #expect(read.publicKey == key.publicKey)
+        #expect(key.publicKey.verifies(read.sign([1, 2, 3]), over: [1, 2, 3]))
+        #expect(Ed25519.PublicKey(hex: key.publicKey.hex) == key.publicKey)
+        #expect(key.publicKey.id.utf8.count == 16)
+    }
+
+    @Test(arguments: ["", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "hello"])
+    func whatIsNoKeyIsNil(_ pem: String) { #expect(Ed25519.PrivateKey(pem: pem) == nil) }
+}
