@@ -13,6 +13,7 @@ enum Dates {
         fevereiro março maio junho julho setembro outubro novembro dezembro
         """
         .split(separator: " ").map { Array($0.utf8) })
+    fileprivate static let initials: Set<UInt8> = Set(months.compactMap(\.first))
 }
 
 extension Scanner {
@@ -38,7 +39,7 @@ extension Scanner {
     private func numericDate(at start: Int) -> Range<Int>? {
         guard let first = number(at: start, most: 4) else { return nil }
         let separator = text.at(first.end)
-        guard [UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "-")].contains(separator),
+        guard separator == UInt8(ascii: ".") || separator == UInt8(ascii: "/") || separator == UInt8(ascii: "-"),
             let second = number(at: first.end + 1, most: 2), text.at(second.end) == separator
         else { return nil }
         var thirdStart = second.end + 1
@@ -89,16 +90,18 @@ extension Scanner {
     private func monthEnd(_ start: Int) -> Int? {
         var end = start
         while end - start < Dates.longestMonth, text.at(end).isLetter || text.at(end) >= 0x80 { end += 1 }
-        guard end - start >= 3 else { return nil }
+        guard end - start >= 3, Dates.initials.contains(text[start].lowercased) else { return nil }
         return Dates.months.contains(text[start..<end].map(\.lowercased)) ? end : nil
+    }
+
+    private func isSeparator(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ",")
     }
 
     /// Over ". ", "-", ", " and, between words, "of" and "de".
     private func skipSeparators(_ start: Int, words: Bool) -> Int {
         var position = start
-        while position - start < 3, [0x20, UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: ",")].contains(text.at(position)) {
-            position += 1
-        }
+        while position - start < 3, isSeparator(text.at(position)) { position += 1 }
         if words, text.hasPrefix("of ", at: position) || text.hasPrefix("de ", at: position) { position += 3 }
         return position
     }

@@ -26,6 +26,8 @@ struct Groups {
                 position += 1
             }
             guard position > starts[count], !text.at(position).isAlphanumeric else { break }
+            // A word: no number has letters alone in a group, but for one or two.
+            if position - starts[count] > 2, digits >> UInt32(min(length - (position - starts[count]), 31)) == 0 { break }
             self.digits = digits
             ends[count] = position
             lengths[count] = length
@@ -190,6 +192,22 @@ extension Scanner {
         if let found = identity(groups, atLeast: 1, topics, isAlone) { return found }
         // "AA 12 34 56 B": the letters in front of the digits are a group of their own.
         return letters(before: start).flatMap { identity(Groups(text, from: $0), atLeast: 2, topics, isAlone) }
+    }
+
+    /// Whether there is a rule for as many groups of such characters.
+    func mayBeIdentity(_ start: Int, _ groups: Groups) -> Bool {
+        if hasRule(groups, atLeast: 1) { return true }
+        return letters(before: start).map { hasRule(Groups(text, from: $0), atLeast: 2) } ?? false
+    }
+
+    private func hasRule(_ groups: Groups, atLeast least: Int) -> Bool {
+        for count in stride(from: groups.count, through: least, by: -1) {
+            let length = groups.length(ofFirst: count)
+            guard (7...16).contains(length), let rules = IdentityRules.rules(groups.key(ofFirst: count)) else { continue }
+            let digits = groups.digits & (1 << UInt32(length) - 1)
+            if rules.contains(where: { $0.shape.fits(digits: digits, separator: nil) }) { return true }
+        }
+        return false
     }
 
     private func identity(_ groups: Groups, atLeast least: Int, _ topics: Topics, _ isAlone: Bool) -> Identity? {

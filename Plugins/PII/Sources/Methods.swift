@@ -18,7 +18,7 @@ struct Methods: Sendable {
     private let salt: [UInt8]
 
     init(_ config: JSON, _ detector: Detector) throws(ConfigError) {
-        labels = (0..<detector.kindCount).map { detector.name($0) }
+        let labels = (0..<detector.kindCount).map { detector.name($0) }
         var methods = [Method](repeating: try config.word("method") ?? .redact, count: labels.count)
         for member in config["methods"]?.object ?? JSON.Object() {
             let pointer = "/methods/" + member.key
@@ -29,6 +29,7 @@ struct Methods: Sendable {
             guard !kinds.isEmpty else { throw ConfigError("No entity and no pattern has this name", at: pointer) }
             for kind in kinds { methods[kind] = method }
         }
+        self.labels = labels
         self.methods = methods
         salt = Array((config["salt"]?.string ?? "").utf8)
         if methods.contains(.hash), salt.isEmpty {

@@ -195,7 +195,7 @@ struct Scanner {
             return found(.phone, { $0.phone(at: start, $0.context.around(start, in: $0.text).topics) }) ?? end
         }
         if let next = found(.creditCard, { $0.creditCard(groups) }) { return next }
-        guard groups.digits.nonzeroBitCount >= 4 else { return end }
+        guard mayBePhone(start) || mayBeIdentity(start, groups) else { return end }
         let around = context.around(start, in: text)
         let isAlone = around.isAlone && trustsLoneNumbers
         let identity = identity(start, groups, around.topics, isAlone)
@@ -203,6 +203,25 @@ struct Scanner {
         if let next = found(.phone, { $0.phone(at: start, around.topics) }) { return next }
         if let identity { return note(identity.kind, identity.range) }
         return end
+    }
+
+    /// Seven digits or more, with what may stand between them.
+    private func mayBePhone(_ start: Int) -> Bool {
+        var position = start
+        var digits = 0
+        var skipped = 0
+        while digits < 7 {
+            let byte = text.at(position)
+            if byte.isDigit {
+                digits += 1
+                skipped = 0
+            } else {
+                guard skipped < 3, byte == 0x20 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "(") || byte == UInt8(ascii: ")") || byte == UInt8(ascii: "/") else { return false }
+                skipped += 1
+            }
+            position += 1
+        }
+        return true
     }
 
     /// "+44 (20) …", "(415)555…", "0 (30) …": telephone numbers whose groups others do not have.
