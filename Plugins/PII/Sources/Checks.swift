@@ -10,7 +10,8 @@ struct Redact: Guardrail {
     init(config: JSON, host: Host) throws(ConfigError) {
         let detector = try Detector(config, host: host)
         rule = Rule(
-            detector: detector, methods: try Methods(config, detector), failsWhenFound: try config.flag("fail_on_detection"))
+            detector: detector, methods: try Methods(config, detector),
+            failsWhenFound: try config.flag("fail_on_detection"))
     }
 
     func onRequest(_ exchange: Exchange) throws(PluginFailure) -> Verdict { try rule.judge(exchange, .request) }

@@ -4,12 +4,15 @@ extension Scanner {
     // MARK: E-mail
 
     /// The address around an @: at most 64 bytes before it, a domain of at most 255 with a top level of letters after it.
-    func emailAddress(at sign: Int) -> Range<Int>? {
+    /// `width`: of the @, which URLs write "%40".
+    func emailAddress(at sign: Int, width: Int = 1) -> Range<Int>? {
         var start = sign
         let limit = max(floor, sign - Self.longestNumber)
         while start > limit, isLocal(start - 1) { start -= 1 }
         while start < sign, text[start].isContinuation || isLeadingPunctuation(text[start]) { start += 1 }
-        guard start < sign, text[sign - 1] != UInt8(ascii: "."), let end = domainEnd(from: sign + 1) else { return nil }
+        guard start < sign, text[sign - 1] != UInt8(ascii: "."), let end = domainEnd(from: sign + width) else {
+            return nil
+        }
         return start..<end
     }
 
@@ -47,7 +50,8 @@ extension Scanner {
         if text.hasPrefix("xn--", at: label) { return end - label > 4 ? end : nil }
         var position = label
         while position < end, text[position].isLetter { position += 1 }
-        return position - label >= 2 && !text.at(position).isAlphanumeric && text.at(position) < 0x80 ? position : nil
+        return position - label >= 2 && !text.at(position).isAlphanumeric && !text.at(position).leadsLatinLetter
+            ? position : nil
     }
 
     // MARK: URLs
@@ -156,7 +160,9 @@ extension Scanner {
             if zone > end + 1 { end = zone }
         }
         whole = prefixEnd(end, most: 128)
-        guard !text.isWordByte(end), !(text.at(end) == UInt8(ascii: ".") && text.at(end + 1).isDigit) else { return nil }
+        guard !text.isWordByte(end), !(text.at(end) == UInt8(ascii: ".") && text.at(end + 1).isDigit) else {
+            return nil
+        }
         // "::", "1::2" and "a::b" are also written by programmers.
         let isPlain = address.digits < 4 && !address.isLoopback || !address.hasDecimal
         if isPlain, whole == end, !context.around(start, in: text).topics.contains(.ip) { return nil }
@@ -193,7 +199,7 @@ extension Scanner {
                     position += 1
                 }
                 guard position > group else { break }
-                if text.at(position) == UInt8(ascii: ".") , text.at(position + 1).isDigit {
+                if text.at(position) == UInt8(ascii: "."), text.at(position + 1).isDigit {
                     guard let last = text.endOfIPv4(group) else { return nil }
                     groups += 2
                     digits += 8
@@ -219,12 +225,15 @@ extension Scanner {
             // A colon that nothing follows ends a sentence's clause; one that something follows makes it no address.
             if text.at(end) == UInt8(ascii: ":") {
                 let next = text.at(end + 1)
-                guard !next.isAlphanumeric, next != UInt8(ascii: ":"), end > start, text.at(end - 1) != UInt8(ascii: ":") else {
+                guard !next.isAlphanumeric, next != UInt8(ascii: ":"), end > start,
+                    text.at(end - 1) != UInt8(ascii: ":")
+                else {
                     return nil
                 }
             }
             guard isShortened ? groups <= 7 : groups == 8 else { return nil }
-            isLoopback = digits == 1 && groups == 1 && text[start] == UInt8(ascii: ":") && text[end - 1] == UInt8(ascii: "1")
+            isLoopback =
+                digits == 1 && groups == 1 && text[start] == UInt8(ascii: ":") && text[end - 1] == UInt8(ascii: "1")
         }
     }
 

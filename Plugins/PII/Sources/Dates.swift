@@ -69,7 +69,8 @@ extension Scanner {
 
     /// "November 23, 1980", "Nov 23rd 1980".
     private func date(monthBefore start: Int) -> Range<Int>? {
-        guard let day = number(at: start, most: 2), (1...31).contains(day.value), start > 0, text[start - 1] == 0x20 else {
+        guard let day = number(at: start, most: 2), (1...31).contains(day.value), start > 0, text[start - 1] == 0x20
+        else {
             return nil
         }
         var month = start - 1

@@ -80,9 +80,11 @@ struct Detector: Sendable {
                     if next[index]?.lowerBound == range.lowerBound { break }
                 }
             }
-            guard let first = next.indices.filter({ next[$0] != nil }).min(by: { a, b in
-                (next[a]?.lowerBound ?? 0, a) < (next[b]?.lowerBound ?? 0, b)
-            }), let range = next[first] else { break }
+            guard
+                let first = next.indices.filter({ next[$0] != nil }).min(by: { a, b in
+                    (next[a]?.lowerBound ?? 0, a) < (next[b]?.lowerBound ?? 0, b)
+                }), let range = next[first]
+            else { break }
             if !isLast, range.lowerBound >= safe { break }
             if !isLast, range.upperBound == text.count {
                 // It may go on.

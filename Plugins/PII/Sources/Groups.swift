@@ -27,7 +27,9 @@ struct Groups {
             }
             guard position > starts[count], !text.at(position).isAlphanumeric else { break }
             // A word: no number has letters alone in a group, but for one or two.
-            if position - starts[count] > 2, digits >> UInt32(min(length - (position - starts[count]), 31)) == 0 { break }
+            if position - starts[count] > 2, digits >> UInt32(min(length - (position - starts[count]), 31)) == 0 {
+                break
+            }
             self.digits = digits
             ends[count] = position
             lengths[count] = length
@@ -64,7 +66,9 @@ struct Groups {
     /// The first groups are digits, in groups of four at least but for the last.
     func isCardLike(_ count: Int) -> Bool {
         let length = lengths[count - 1]
-        guard (12...19).contains(length), digits & (1 << UInt32(length) - 1) == 1 << UInt32(length) - 1 else { return false }
+        guard (12...19).contains(length), digits & (1 << UInt32(length) - 1) == 1 << UInt32(length) - 1 else {
+            return false
+        }
         for index in 0..<(count - 1) where ends[index] - starts[index] < 4 { return false }
         return true
     }
@@ -97,7 +101,8 @@ struct Groups {
     private func continues(_ between: UInt8, _ beyond: UInt8, _ separator: UInt8, isAfter: Bool) -> Bool {
         switch between {
         case UInt8(ascii: " "): separator == between && beyond.isDigit
-        case UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: ","), UInt8(ascii: "_"):
+        case UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: ","),
+            UInt8(ascii: "_"):
             beyond.isDigit
         case UInt8(ascii: "-"): beyond.isAlphanumeric
         default: false
@@ -152,7 +157,8 @@ extension Scanner {
             let length = IBANLength.of(first.uppercased, second.uppercased)
         else { return nil }
         let isLower = first | 0x20 == first
-        let end: (position: Int, separator: UInt8)? = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: length) { characters in
+        let end: (position: Int, separator: UInt8)? = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: length) {
+            characters in
             var position = start
             var separator: UInt8 = 0
             var count = 0
@@ -203,7 +209,9 @@ extension Scanner {
     private func hasRule(_ groups: Groups, atLeast least: Int) -> Bool {
         for count in stride(from: groups.count, through: least, by: -1) {
             let length = groups.length(ofFirst: count)
-            guard (7...16).contains(length), let rules = IdentityRules.rules(groups.key(ofFirst: count)) else { continue }
+            guard (7...16).contains(length), let rules = IdentityRules.rules(groups.key(ofFirst: count)) else {
+                continue
+            }
             let digits = groups.digits & (1 << UInt32(length) - 1)
             if rules.contains(where: { $0.shape.fits(digits: digits, separator: nil) }) { return true }
         }

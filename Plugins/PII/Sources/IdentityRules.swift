@@ -232,10 +232,12 @@ enum IdentityRules {
         rule(.fiPersonalID, ["999999A999X", "999999 999X"], .form, .personnummer, separators: "-+") { characters in
             let digits = characters.count == 11 ? Array(characters[..<6]) + characters[7...] : Array(characters)
             if characters.count == 11, !isOneOf(characters[6], "ABCDEFYXWVU") { return false }
-            return Checksum.isDate(day: number(digits[..<2]), month: number(digits[2..<4])) && number(digits[6..<9]) >= 2
+            return Checksum.isDate(day: number(digits[..<2]), month: number(digits[2..<4]))
+                && number(digits[6..<9]) >= 2
                 && letter("0123456789ABCDEFHJKLMNPRSTUVWXY", number(digits[..<9]) % 31) == digits[9]
         },
-        rule(.sePersonnummer, ["999999 9999", "99999999 9999"], .form, .personnummer, separators: "-+", isPersonnummer),
+        rule(
+            .sePersonnummer, ["999999 9999", "99999999 9999"], .form, .personnummer, separators: "-+", isPersonnummer),
         rule(.sePersonnummer, ["9999999999", "999999999999"], .context, .personnummer, isPersonnummer),
         rule(.seOrganisationsnummer, ["999999 9999"], .form, .organisation, separators: "-", isOrganisation),
         rule(.seOrganisationsnummer, ["9999999999"], .contextOnly, .organisation, isOrganisation))
@@ -328,7 +330,7 @@ enum IdentityRules {
         },
         rule(.plPESEL, ["99999999999"], .context, .pesel) { characters in
             let digits = characters
-                return Checksum.isDate(
+            return Checksum.isDate(
                 day: number(characters[4..<6]), month: number(characters[2..<4]) % 20)
                 && (10 - Checksum.sum(digits, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3]) % 10) % 10 == Int(digits[10] & 15)
         },
@@ -369,7 +371,10 @@ enum IdentityRules {
     // MARK: United Kingdom
 
     private static let unitedKingdom: [IdentityRule] = joined(
-        rule(.ukNINO, ["AA999999A", "AA 99 99 99 A", "AA 999999 A", "AA 999999A"], .form, .nationalInsurance, separators: " ") {
+        rule(
+            .ukNINO, ["AA999999A", "AA 99 99 99 A", "AA 999999 A", "AA 999999A"], .form, .nationalInsurance,
+            separators: " "
+        ) {
             characters in
             let (first, second) = (characters[0], characters[1])
             let prefix = [first, second]

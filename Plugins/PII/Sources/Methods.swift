@@ -25,7 +25,9 @@ struct Methods: Sendable {
             guard let method = member.value.string.flatMap(Method.init(rawValue:)) else {
                 throw ConfigError("Must be \"redact\", \"mask\" or \"hash\"", at: pointer)
             }
-            let kinds = Entity.named(member.key)?.map(\.index) ?? labels.indices.filter { labels[$0] == member.key.uppercased() }
+            let kinds =
+                Entity.named(member.key)?.map(\.index)
+                ?? labels.indices.filter { labels[$0] == member.key.uppercased() }
             guard !kinds.isEmpty else { throw ConfigError("No entity and no pattern has this name", at: pointer) }
             for kind in kinds { methods[kind] = method }
         }
@@ -33,7 +35,8 @@ struct Methods: Sendable {
         self.methods = methods
         salt = Array((config["salt"]?.string ?? "").utf8)
         if methods.contains(.hash), salt.isEmpty {
-            throw ConfigError("The method \"hash\" needs a salt: without one, hashes of few values can be guessed", at: "/salt")
+            throw ConfigError(
+                "The method \"hash\" needs a salt: without one, hashes of few values can be guessed", at: "/salt")
         }
     }
 
@@ -122,7 +125,9 @@ extension Detector {
     ) throws(ConfigError) -> Custom {
         guard let name = entry["name"]?.string?.uppercased(), let first = name.utf8.first, first.isLetter,
             name.utf8.allSatisfy({ $0.isAlphanumeric || $0 == UInt8(ascii: "_") }), name.utf8.count <= 40
-        else { throw ConfigError("Must be 1 to 40 letters, digits and underscores, a letter first", at: pointer + "/name") }
+        else {
+            throw ConfigError("Must be 1 to 40 letters, digits and underscores, a letter first", at: pointer + "/name")
+        }
         guard Entity.named(name) == nil, !others.contains(where: { $0.name == name }) else {
             throw ConfigError("Another entity or pattern has this name", at: pointer + "/name")
         }

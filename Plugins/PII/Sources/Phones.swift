@@ -30,7 +30,8 @@ extension Scanner {
     private func isPartOfNumber(_ start: Int) -> Bool {
         switch text.at(start - 1) {
         case UInt8(ascii: "$"): true
-        case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "_"):
+        case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: ","), UInt8(ascii: ":"),
+            UInt8(ascii: "_"):
             !followsMatch(start) && text.at(start - 2).isAlphanumeric
         case UInt8(ascii: " "):
             !followsMatch(start) && text.at(start - 2).isDigit && text.at(start).isDigit
@@ -85,7 +86,9 @@ private struct PhoneGroups {
 
     private static func isSeparator(_ byte: UInt8) -> Bool {
         switch byte {
-        case UInt8(ascii: " "), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "("), UInt8(ascii: ")"): true
+        case UInt8(ascii: " "), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "("),
+            UInt8(ascii: ")"):
+            true
         default: false
         }
     }

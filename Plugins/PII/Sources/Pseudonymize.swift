@@ -22,7 +22,8 @@ struct Pseudonymize: Guardrail {
                 in: text, from: 0, isLast: true, trustsLoneNumbers: segment.kind != .toolArguments, carry: &carry)
             for match in matches { counts[match.kind, default: 0] += 1 }
             let edits = matches.map {
-                TextEdit(range: $0.range, replacement: vault.placeholder($0.kind, detector.name($0.kind), text[$0.range]))
+                TextEdit(
+                    range: $0.range, replacement: vault.placeholder($0.kind, detector.name($0.kind), text[$0.range]))
             }
             try segment.make(edits, in: exchange)
         }

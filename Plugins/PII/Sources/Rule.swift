@@ -59,7 +59,8 @@ struct Rule: Sendable {
             for match in found.matches where !match.isContinuation { counts[match.kind, default: 0] += 1 }
             guard let methods = rule.methods else { return ([], found.safe) }
             return (
-                found.matches.map { TextEdit(range: $0.range, replacement: methods.replacement($0, in: text)) }, found.safe
+                found.matches.map { TextEdit(range: $0.range, replacement: methods.replacement($0, in: text)) },
+                found.safe
             )
         }
     }

@@ -62,7 +62,8 @@ struct Scanner {
         while let last = matches.last, last.range.lowerBound >= safe { matches.removeLast() }
         if let last = matches.last {
             safe = max(safe, last.range.upperBound)
-            isInsideURL = last.kind == Entity.url.index && last.range.upperBound == safe && last.range.count == Self.longestRun
+            isInsideURL =
+                last.kind == Entity.url.index && last.range.upperBound == safe && last.range.count == Self.longestRun
         } else {
             // Nothing of the URL's next part is decided before it is known how long it is.
             isInsideURL = wasInsideURL && safe == start
@@ -90,7 +91,9 @@ struct Scanner {
                     foundURL({ $0.url(atColon: position) }) ?? found(.ipAddress, { $0.ipv6(around: position) })
                     ?? found(.macAddress, { $0.macAddress(at: position) }) ?? next
             case UInt8(ascii: "."):
-                next = foundURL({ $0.url(atDotAfterWWW: position) }) ?? found(.macAddress, { $0.macAddress(at: position) }) ?? next
+                next =
+                    foundURL({ $0.url(atDotAfterWWW: position) }) ?? found(.macAddress, { $0.macAddress(at: position) })
+                    ?? next
             case UInt8(ascii: "-"): next = found(.macAddress, { $0.macAddress(at: position) }) ?? next
             default:
                 if position >= addressesBefore, enabled.contains(.email) {
@@ -104,7 +107,13 @@ struct Scanner {
                         addressesBefore = endOfRun(from: position)
                     }
                 }
-                next = number(at: position)
+                if text.hasPrefix("%40", at: position - 1),
+                    let end = found(.email, { $0.emailAddress(at: position - 1, width: 3) })
+                {
+                    next = end
+                } else {
+                    next = number(at: position)
+                }
             }
             position = next
         }
@@ -216,7 +225,10 @@ struct Scanner {
                 digits += 1
                 skipped = 0
             } else {
-                guard skipped < 3, byte == 0x20 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "(") || byte == UInt8(ascii: ")") || byte == UInt8(ascii: "/") else { return false }
+                guard skipped < 3,
+                    byte == 0x20 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "(")
+                        || byte == UInt8(ascii: ")") || byte == UInt8(ascii: "/")
+                else { return false }
                 skipped += 1
             }
             position += 1
@@ -226,7 +238,8 @@ struct Scanner {
 
     /// "+44 (20) …", "(415)555…", "0 (30) …": telephone numbers whose groups others do not have.
     private func hasBracketsOrPlus(_ start: Int, _ end: Int) -> Bool {
-        text.at(start - 1) == UInt8(ascii: "+") || text.at(start - 1) == UInt8(ascii: "(") || text.at(end) == UInt8(ascii: "/")
+        text.at(start - 1) == UInt8(ascii: "+") || text.at(start - 1) == UInt8(ascii: "(")
+            || text.at(end) == UInt8(ascii: "/")
             || text.at(end) == UInt8(ascii: "(") || text.at(end) == 0x20 && text.at(end + 1) == UInt8(ascii: "(")
     }
 
@@ -266,7 +279,9 @@ struct Scanner {
     /// or a country code may belong to the digits after it.
     private func wordBefore(_ position: Int) -> Int {
         var start = position
-        while start > 0, position - start < 3, text[start - 1] == 0x20 || text[start - 1] == UInt8(ascii: ",") { start -= 1 }
+        while start > 0, position - start < 3, text[start - 1] == 0x20 || text[start - 1] == UInt8(ascii: ",") {
+            start -= 1
+        }
         guard start < position || position == text.count else { return position }
         let end = start
         while start > 0, end - start <= Dates.longestMonth, isRun(start - 1) { start -= 1 }
