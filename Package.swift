@@ -42,7 +42,7 @@ func plugin(_ name: String) -> Target {
 
 let pluginNames = [
     "OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer",
-    "JSONSchemaGuard", "Regex", "Size", "Code", "ModelRules", "RequestRules",
+    "JSONSchemaGuard", "Regex", "Size", "Code", "ModelRules", "RequestRules", "PII",
 ]
 
 let nio: [Target.Dependency] = [
