@@ -7,8 +7,10 @@ import Workbench
 
 struct Plugin: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List, check, test and sign plugins.",
-        subcommands: [List.self, CheckPlugin.self, TestPlugin.self, Keygen.self, Sign.self, Enable.self])
+        abstract: "List, begin, check, test and sign plugins.",
+        subcommands: [
+            List.self, NewPlugin.self, CheckPlugin.self, TestPlugin.self, Keygen.self, Sign.self, Enable.self,
+        ])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -61,6 +63,41 @@ struct Plugin: ParsableCommand {
         }
 
         private func names(_ hosts: [String]) -> String { hosts.isEmpty ? "nothing" : hosts.joined(separator: ", ") }
+    }
+
+    struct NewPlugin: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "new",
+            abstract: "Begin a plugin: a directory that builds with one command and passes check and test.")
+
+        @Option(help: "The language: c or swift.")
+        var lang: PluginProject.Language
+
+        @Argument(help: "The plugin's id: lower-case letters, digits and '-', a letter first.")
+        var name: String
+
+        @Option(help: "The directory to make. Default: the name.")
+        var directory: String?
+
+        @Option(help: "Where Gatehouse is installed. Default: where this command lies.")
+        var prefix: String?
+
+        func run() throws {
+            do throws(WorkbenchError) {
+                let place = directory ?? name
+                try PluginProject(name: name, language: lang, prefix: prefix).write(to: place)
+                print(
+                    """
+                    \(place) is a plugin. Next:
+                        cd \(place)
+                        \(lang.buildCommand)
+                        gatehouse plugin check .
+                        gatehouse plugin test .
+                    """)
+            } catch {
+                throw ValidationError(error.message)
+            }
+        }
     }
 
     struct TestPlugin: AsyncParsableCommand {
@@ -155,3 +192,5 @@ struct Plugin: ParsableCommand {
         }
     }
 }
+
+extension PluginProject.Language: ExpressibleByArgument {}

@@ -76,11 +76,11 @@ make --no-print-directory -C "$work/templates/c" GATEHOUSE="$prefix" PLUGINS="$w
     install > "$work/c.log" 2>&1
 GATEHOUSE=$prefix swift build --package-path "$work/templates/swift" -c "$config" > "$work/swift.log" 2>&1
 ! grep -i warning "$work/swift.log"
-install -D -t "$work/plugins/mask" "$work/templates/swift/.build/$config/libMaskDigits.so" "$work/templates/swift/plugin.json"
+install -D -t "$work/plugins/mask-digits" "$work/templates/swift/.build/$config/libMaskDigits.so" "$work/templates/swift/plugin.json"
 ok
 
 begin "gatehouse plugin check"
-for id in no-links mask; do
+for id in no-links mask-digits; do
     "${clean[@]}" "$prefix/bin/gatehouse" plugin check "$work/plugins/$id" > "$work/check.log"
     expect "$id" ' 0 failed$' "$(tail -n 1 "$work/check.log")"
 done
@@ -97,7 +97,7 @@ YAML
 "${clean[@]}" "$prefix/bin/gatehouse" check "$work/gatehouse.yaml" > "$work/check.log"
 "${clean[@]}" "$prefix/bin/gatehouse" plugin list --verbose --config "$work/gatehouse.yaml" > "$work/list.log"
 expect list 'check no-links\.check' "$(cat "$work/list.log")"
-expect list 'check mask\.digits' "$(cat "$work/list.log")"
+expect list 'check mask-digits\.digits' "$(cat "$work/list.log")"
 for file in demo gatehouse.example; do "${clean[@]}" "$prefix/bin/gatehouse" check "$prefix/share/gatehouse/$file.yaml" > "$work/check.log"; done
 ok
 
@@ -132,13 +132,13 @@ expect "no link" '"content": ?"no link at all"' "$answer"
 ok
 
 begin "the Swift template edits"
-answer=$(ask '{"provider":"@demo","input_mutators":[{"mask.digits":{"mask":"*"}}]}' 'call 555 0199')
+answer=$(ask '{"provider":"@demo","input_mutators":[{"mask-digits.digits":{"mask":"*"}}]}' 'call 555 0199')
 expect "digits" '^200$' "$(tail -n 1 <<<"$answer")"
 expect "digits" '"content": ?"call \*\*\* \*\*\*\*"' "$answer"
 ok
 
 begin "one denies, one edits"
-both='{"provider":"@demo","input_guardrails":[{"deny":true,"no-links.check":{}}],"input_mutators":[{"mask.digits":{}}]}'
+both='{"provider":"@demo","input_guardrails":[{"deny":true,"no-links.check":{}}],"input_mutators":[{"mask-digits.digits":{}}]}'
 expect both '"content": ?"pin ####"' "$(ask "$both" 'pin 1234')"
 expect both '^446$' "$(ask "$both" 'ftp://example.com 1234' | tail -n 1)"
 ok

@@ -6,7 +6,7 @@ let gatehouse = Context.environment["GATEHOUSE"] ?? "/usr/local"
 let sdk = gatehouse + "/share/gatehouse/sdk"
 
 let package = Package(
-    name: "mask",
+    name: "mask-digits",
     products: [.library(name: "MaskDigits", type: .dynamic, targets: ["MaskDigits"])],
     dependencies: [.package(name: "gatehouse-sdk", path: sdk)],
     targets: [

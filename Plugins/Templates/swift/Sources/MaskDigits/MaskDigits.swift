@@ -21,7 +21,7 @@ struct MaskDigits: Guardrail {
     }
 }
 
-private let plugin = Plugin(id: "mask", version: "1.0.0", checks: [MaskDigits.self])
+private let plugin = Plugin(id: "mask-digits", version: "1.0.0", checks: [MaskDigits.self])
 
 @c(gh_plugin_entry_v1)
 public func entry(_ host: UnsafePointer<gh_host>?) -> UnsafePointer<gh_plugin>? { plugin.entry(host) }
