@@ -24,7 +24,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 /// A plugin is self-contained: it may use the SDK (Swift) or the headers (C), and nothing else of this package. The
 /// version script leaves one exported symbol; the run path finds the Swift runtime where the host has it.
 func plugin(_ name: String) -> Target {
-    let extra = name == "OpenAI" ? ["providers", "description.schema.json"] : []
+    let extra =
+        switch name {
+        case "OpenAI": ["providers", "description.schema.json"]
+        case "Profanity", "Competitors", "PromptInjection", "Language": ["fixtures"]
+        default: [] as [String]
+        }
     return .target(
         name: name, dependencies: ["PluginSDK"], path: "Plugins/\(name)",
         exclude: ["plugin.json", "README.md"] + extra,
@@ -37,7 +42,10 @@ func plugin(_ name: String) -> Target {
         ])
 }
 
-let pluginNames = ["OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer"]
+let pluginNames = [
+    "OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer", "Profanity", "Competitors",
+    "PromptInjection", "Language",
+]
 
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
