@@ -27,7 +27,8 @@ func plugin(_ name: String) -> Target {
     let extra =
         switch name {
         case "OpenAI": ["providers", "description.schema.json"]
-        case "Profanity", "Competitors", "PromptInjection", "Language": ["fixtures"]
+        case "Profanity", "Competitors", "Language": ["fixtures"]
+        case "PromptInjection": ["fixtures", "corpus"]
         default: [] as [String]
         }
     return .target(

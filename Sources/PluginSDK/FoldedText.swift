@@ -31,6 +31,11 @@ public struct FoldedText: Sendable {
         Int(begins[range.lowerBound])..<Int(ends[range.upperBound - 1])
     }
 
+    /// How many characters a range of symbols came from: some, as ß, fold to two.
+    public func characterCount(of range: Range<Int>) -> Int {
+        range.count { $0 == range.lowerBound || begins[$0] != begins[$0 - 1] }
+    }
+
     /// Reads the bytes of a range, which begins between two symbols. Returns how far it came: an escape or a character
     /// that the range cuts is left for the next time, unless nothing follows.
     mutating func read(

@@ -38,7 +38,7 @@ public protocol SpanGuard: Guardrail {
     var finder: Finder { get }
     var action: SpanAction { get }
     var denial: Denial { get }
-    /// What takes the place of a finding of so many symbols.
+    /// What takes the place of a finding of so many characters.
     func replacement(of finding: Int, length: Int) -> String
     /// Whether it is one, by its bytes. For what folding has taken away: capital letters.
     func confirms(_ finding: Int, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool
@@ -78,7 +78,7 @@ public struct TextScanner: Sendable {
     /// Texts are read in blocks, so that a large one needs no memory of its size.
     private static let blockBytes = 64 << 10
 
-    /// Calls `found` with byte ranges of the text, the number of symbols in them, and the finding. Returns how much of
+    /// Calls `found` with byte ranges of the text, the number of characters in them, and the finding. Returns how much of
     /// the text is done with: the next window begins there.
     public mutating func scan(
         _ text: Text, isLast: Bool, for finder: some SpanFinder, _ folded: inout FoldedText,
@@ -93,7 +93,7 @@ public struct TextScanner: Sendable {
             let read = folded.read(bytes, position..<end, strings: strings, isLast: endsHere)
             let kept = folded.symbols.withUnsafeBufferPointer { symbols in
                 finder.find(symbols, before: before, isLast: endsHere) { range, finding in
-                    found(folded.source(range), range.count, finding)
+                    found(folded.source(range), folded.characterCount(of: range), finding)
                 }
             }
             let next = kept < folded.count ? folded.begin(of: kept) : read

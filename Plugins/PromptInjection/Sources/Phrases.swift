@@ -31,6 +31,7 @@ struct Meaning: OptionSet, Hashable, Sendable {
     static let negation = Meaning(rawValue: 1 << 23)
     static let privateData = Meaning(rawValue: 1 << 24)
     static let about = Meaning(rawValue: 1 << 25)
+    static let textAbove = Meaning(rawValue: 1 << 26)
 }
 
 enum Phrases {
@@ -38,7 +39,7 @@ enum Phrases {
         (
             .ignore,
             """
-            ignore, ignoring, disregard, disregarding, forget, override, overwrite, bypass, discard, set aside, pay no attention to
+            ignore, ignoring, ignored, disregard, disregarding, forget, override, overridden, overwrite, bypass, bypassed, discard, set aside, pay no attention to
             do not follow, don't follow, stop following, stop obeying, do not obey, drop, erase, cancel, neglect, skip
             ignoriere, ignorieren, ignorier, vergiss, vergesst, vergessen sie, missachte, missachten, verwirf, überschreibe
             befolge nicht, befolgen sie nicht, umgehe, ignorez, ignorer, oublie, oubliez, oublier, ne tiens pas compte
@@ -54,7 +55,7 @@ enum Phrases {
             .earlier,
             """
             previous, prior, preceding, above, earlier, former, foregoing, initial, original, existing, current, all, any, your, past
-            every, other, the system, given so far, vorherige*, vorige*, bisherige*, obige*, frühere*, alle, deine*, ihre
+            every, other, given so far, vorherige*, vorige*, bisherige*, obige*, frühere*, alle, deine*, ihre
             précédent*, antérieur*, ci dessus, toutes, tous, tes, vos, initiale*, anterior, anteriores, previas, previos, previo
             todas, todos, tus, sus, precedente, precedenti, tutte, tutti, tue, tuoi, sopra, prévias, prévios, suas
             acima, vorige, eerdere, alle, bovenstaande, jouw, предыдущ*, прежн*, все, всё, ранее, poprzedni*, wcześniejsz*
@@ -203,15 +204,22 @@ enum Phrases {
             """
             system prompt, systemprompt, system message, hidden prompt, hidden instructions, secret instructions, initial prompt
             initial instructions, original instructions, original prompt, developer message, developer instructions
-            pre prompt, preprompt, confidential instructions, internal instructions, prompt above, text above, words above
+            pre prompt, preprompt, confidential instructions, internal instructions, prompt above
             everything above, instructions above, system instructions, system anweisung*, systemanweisung*, systemnachricht
             prompt système, instructions système, message système, instructions initiales, instructions cachées, consignes cachées
-            texte ci dessus, prompt del sistema, mensaje del sistema, instrucciones del sistema, instrucciones iniciales
-            instrucciones ocultas, texto anterior, prompt di sistema, istruzioni di sistema, istruzioni iniziali, istruzioni nascoste
-            testo sopra, prompt do sistema, instruções do sistema, instruções iniciais, instruções ocultas, texto acima
+            prompt del sistema, mensaje del sistema, instrucciones del sistema, instrucciones iniciales
+            instrucciones ocultas, prompt di sistema, istruzioni di sistema, istruzioni iniziali, istruzioni nascoste
+            prompt do sistema, instruções do sistema, instruções iniciais, instruções ocultas
             systeemprompt, systeeminstructies, системный промпт, системного промпта, системные инструкции, системное сообщение
             скрытые инструкции, prompt systemowy, instrukcje systemowe, sistem istemi, sistem komutu, sistem talimatlar*
             系统提示, 系統提示, 系统指令, 初始指令, システムプロンプト, システムメッセージ, 초기 지시, 시스템 프롬프트, 시스템 메시지
+            """
+        ),
+        (
+            .textAbove,
+            """
+            text above, words above, text before this, texte ci dessus, texto anterior, testo sopra, texto acima, text oben
+            text darüber, tekst hierboven, текст выше, 上面的文字, 上の文章, 위의 글
             """
         ),
         (
@@ -302,7 +310,7 @@ enum Phrases {
             system override, admin override, override code, override protocol, developer override, security override
             i am your developer, i'm your developer, i am the developer, this is your developer, i am your creator
             i am the administrator, i'm the admin, as your administrator, openai staff, anthropic staff, authorized by openai
-            important system update, system update, ich bin dein entwickler, ich bin der administrator, je suis ton développeur
+            ich bin dein entwickler, ich bin der administrator, je suis ton développeur
             je suis l'administrateur, soy tu desarrollador, soy el administrador, sono il tuo sviluppatore, sou seu desenvolvedor
             sou o administrador, ik ben je ontwikkelaar, я твой разработчик, я администратор, 我是你的开发者, 我是管理员
             私はあなたの開発者, 나는 너의 개발자

@@ -48,6 +48,7 @@ struct Rule: Sendable {
         Rule(signal: .extraction, points: 50, parts: [.reveal, .systemPrompt], reach: 34),
         Rule(signal: .extraction, points: 30, parts: [.reveal, .verbatim, .systemPrompt], reach: 100),
         Rule(signal: .extraction, points: 30, parts: [.reveal, .verbatim, .yourPrompt], reach: 120),
+        Rule(signal: .extraction, points: 50, parts: [.reveal, .verbatim, .textAbove], reach: 100),
         Rule(signal: .payload, points: 50, parts: [.decode, .obey], reach: 100),
         Rule(signal: .toolInstruction, points: 45, parts: [.machine, .hide], reach: 300),
         Rule(signal: .toolInstruction, points: 50, parts: [.hide, .send], reach: 200),
@@ -88,13 +89,15 @@ struct PhraseRules: Sendable {
     static let shared = PhraseRules()
     private var finder = WordFinder(tricks: true)
     private var meanings: [Meaning] = []
-    private static let bits = 26
+    private static let bits = 27
 
     private init() {
         var places: [String: Int] = [:]
         for (meaning, words) in Phrases.all {
             for word in words.split(whereSeparator: { $0 == "," || $0 == "\n" }) {
-                let key = String(word.drop { $0 == " " })
+                var key = String(word.drop { $0 == " " })
+                // Korean words take endings without a space.
+                if let last = key.unicodeScalars.last, 0xAC00...0xD7A3 ~= last.value { key += "*" }
                 if let place = places[key] {
                     meanings[place].formUnion(meaning)
                 } else {

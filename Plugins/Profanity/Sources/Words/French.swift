@@ -17,10 +17,10 @@ extension WordList {
         2 couilles, couille, couillon, couillons, casse couilles, va chier, fais chier, chieur, chieuse
         2 fils de chien, ordure humaine, sac à merde, tête de noeud, pétasse, pétasses, poufiasse, pouffiasse
         2 grognasse
-        3 nègre, nègres, négro, négros, négresse, bougnoule, bougnoules, bicot, bicots, youpin, youpins, youtre
-        3 crouille, sale pédé, gros pédé, tapette, tapettes, tarlouze, tarlouzes, fiotte, fiottes, gouine
-        3 gouines, sale arabe, sale juif, sale noir, chinetoque, chinetoques, bamboula, niakoué, niakoués
-        3 romano de merde, enculé de ta mère, mongol de merde
+        3 nègre, nègres, sale négro, sales négros, négresse, bougnoule, bougnoules, bicot, bicots, youpin
+        3 youpins, youtre, crouille, sale pédé, gros pédé, tapette, tapettes, tarlouze, tarlouzes, fiotte
+        3 fiottes, gouine, gouines, sale arabe, sale juif, sale noir, chinetoque, chinetoques, bamboula, niakoué
+        3 niakoués, romano de merde, enculé de ta mère, mongol de merde
         """,
         innocent: """
             tapette à souris, tapettes à souris, tapette à mouches, cul de sac, culs de sac, cul de jatte,
