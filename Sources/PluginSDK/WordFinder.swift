@@ -34,7 +34,9 @@ public struct WordFinder: SpanFinder {
         var symbols = pattern(word)
         let isOpen = symbols.last == UInt32(UInt8(ascii: "*"))
         if isOpen { symbols.removeLast() }
-        guard symbols.contains(where: { $0 != FoldedText.unknown && Folding.isLetter($0) || $0 >= 0x80 }) else { return nil }
+        guard symbols.contains(where: { $0 != FoldedText.unknown && Folding.isLetter($0) || $0 >= 0x80 }) else {
+            return nil
+        }
         return symbols.count <= mostSymbols ? (symbols, isOpen) : nil
     }
 
@@ -194,6 +196,10 @@ public struct WordFinder: SpanFinder {
         if reading.form != .spelled || reading.separators > 0 {
             // As it is, once or, where it is stretched, less often.
             step(reading, symbol, run, isReal: true, isDigit: false, &next)
+            // An open word may end within a run: what follows is part of it anyway.
+            if tricks, run == 2, let child = trie.child(reading.node, symbol), trie.word(at: child)?.isOpen == true {
+                step(reading, symbol, 1, isReal: true, isDigit: false, &next)
+            }
             if tricks, run >= 3 {
                 step(reading, symbol, 1, isReal: true, isDigit: false, &next)
                 step(reading, symbol, 2, isReal: true, isDigit: false, &next)

@@ -79,7 +79,8 @@ struct Detect: Guardrail {
             ])
         }
         return [
-            "explanation": .string(passed ? "The languages are allowed." : "There is text in a language that is not allowed."),
+            "explanation": .string(
+                passed ? "The languages are allowed." : "There is text in a language that is not allowed."),
             "verdict": .bool(passed), "detected": .array(languages),
         ]
     }

@@ -31,6 +31,7 @@ struct Profile: Sendable {
             when your can said there an each which she do how their if will about out many then them these so some her would
             make like him has could no than been who its now did get may i you he not my me please was into just also where
             why should does don't i'm it's you're
+            need help still yet here after before because while such only most very make want know them over under between
             """),
         Profile(
             "de", "deu", .latin,
@@ -38,6 +39,7 @@ struct Profile: Sendable {
             der die das und ist nicht ich sie es ein eine einen einem einer zu in den dem des mit auf für von wir ihr er wie
             auch an aber als was war sind so nach bei aus wenn nur noch werden wird haben hat kann mir mich du dass über oder
             um im am zum zur vom mein dein sein kein keine bitte wo warum welche wurde durch gegen ohne schon sehr
+            brauche hilfe meiner meine meinen seine ihre diese dieser dieses immer etwas viel mehr jetzt heute hier dort gibt geht uns
             """, letters: "ß"),
         Profile(
             "fr", "fra", .latin,
@@ -45,6 +47,7 @@ struct Profile: Sendable {
             le la les de des du un une et est que qui dans pour pas sur ce cette ces il elle nous vous ils elles je tu on
             avec son sa ses au aux par plus ne se mais ou où comme était sont être avoir fait faire tout tous bien très leur
             leurs mon ma mes votre vos notre si même sans peut peux quel quelle pourquoi j'ai c'est d'un d'une l'on n'est qu'il
+            encore besoin aide ici maintenant toujours jamais quand depuis jusqu'à chez donc alors ainsi cela ça aussi rien beaucoup
             """, letters: "œ"),
         Profile(
             "es", "spa", .latin,
@@ -52,6 +55,7 @@ struct Profile: Sendable {
             el la los las de del un una y es que en no por para con su sus se lo al como más pero muy este esta estos estas
             ese esa yo tú él ella nosotros ellos ha han hay fue ser son está están cuando donde dónde qué quién cómo porque
             también sin sobre entre ya todo todos mi te le les nos puede puedo hacer tiene tengo usted hola gracias
+            todavía necesito ayuda hasta desde aquí ahora siempre nunca quiero algo nada mucho mejor favor sino cada
             """, letters: "ñ¿¡"),
         Profile(
             "it", "ita", .latin,
@@ -59,6 +63,7 @@ struct Profile: Sendable {
             il lo la i gli le di del della dei delle dello un uno una e è che in non per con su sul sulla si come più ma anche
             questo questa questi queste quello io tu lui lei noi voi loro ha hanno ho sono era essere stato stata quando dove
             perché cosa chi nel nella alla al ai dal dalla mi ti ci vi se molto tutto tutti può posso fare grazie ciao c'è
+            ancora bisogno aiuto qui adesso sempre mai niente qualcosa ogni fino dopo prima così quindi poi già senza
             """),
         Profile(
             "pt", "por", .latin,
@@ -66,6 +71,7 @@ struct Profile: Sendable {
             o a os as de do da dos das um uma e é que em no na nos nas não por para com se seu sua seus suas como mais mas
             muito este esta isto esse essa isso eu tu ele ela nós eles você vocês foi ser são está estão quando onde porque
             também sem sobre entre já tudo todos meu minha pelo pela ao aos à até pode posso fazer tem tenho obrigado olá
+            ainda preciso ajuda aqui agora sempre nunca nada algo cada depois antes assim então muito mim lhe nem
             """, letters: "ãõ"),
         Profile(
             "nl", "nld", .latin,
@@ -231,6 +237,7 @@ struct Profile: Sendable {
             и в не на че аз с той как това по но те ние ти вие тя за от до така беше е са съм си бъде за ако или само когато
             къде защо кой вече още мен ми теб него нея моя много всички всичко този тази тези който може мога няма да ли се
             при без под над моля също като
+            сега край имам имаме има какво как отново един една едно ще бях бяха които която което през към между
             """, letters: "ъ"),
         Profile(
             "sr", "srp", .cyrillic,
@@ -244,6 +251,7 @@ struct Profile: Sendable {
             """
             и е во се на да за не што тоа како со од по или но би ако сум си сме сте беше биде јас ти тој таа ние вие тие овој
             оваа кој која многу каде кога зошто неговиот мојот пред без под над кај така уште веќе само може можам нема
+            сега знам имам има дека ќе беа кои кое преку кон меѓу покрај правам еден една едно сите
             """, letters: "ѓќѕ"),
         // Arabic
         Profile(
@@ -296,26 +304,32 @@ struct Profile: Sendable {
     /// The profile that an operator's code means: "en", "eng", "eng_Latn", "en-US".
     static func index(of code: String) -> Int? {
         let main = String(code.prefix { $0 != "_" && $0 != "-" }).lowercased()
-        let known = ["nn": "no", "nb": "no", "nno": "no", "bs": "hr", "fas": "fa", "ara": "ar", "iw": "he", "in": "id", "cmn": "zh"]
+        let known = [
+            "nn": "no", "nb": "no", "nno": "no", "bs": "hr", "fas": "fa", "ara": "ar", "iw": "he", "in": "id",
+            "cmn": "zh",
+        ]
         return all.firstIndex { $0.code == (known[main] ?? main) || $0.longCode == main }
     }
 }
 
 /// A script, by the ranges of its letters.
 enum Script: Int, CaseIterable, Sendable {
-    case latin, greek, cyrillic, armenian, hebrew, arabic, devanagari, bengali, gurmukhi, gujarati, tamil, telugu, kannada
+    case latin, greek, cyrillic, armenian, hebrew, arabic, devanagari, bengali, gurmukhi, gujarati, tamil, telugu,
+        kannada
     case malayalam, sinhala, thai, lao, burmese, georgian, hangul, ethiopic, khmer, kana, han
 
     /// The script of a character that is a letter; nil for all others.
     init?(_ scalar: UInt32) {
         switch scalar {
-        case 0x41...0x5A, 0x61...0x7A, 0xAA, 0xBA, 0xC0...0xD6, 0xD8...0xF6, 0xF8...0x24F, 0x1E00...0x1EFF, 0xFF21...0xFF5A:
+        case 0x41...0x5A, 0x61...0x7A, 0xAA, 0xBA, 0xC0...0xD6, 0xD8...0xF6, 0xF8...0x24F, 0x1E00...0x1EFF,
+            0xFF21...0xFF5A:
             self = .latin
         case 0x370...0x3FF, 0x1F00...0x1FFF: self = .greek
         case 0x400...0x52F: self = .cyrillic
         case 0x531...0x587: self = .armenian
         case 0x5D0...0x5EA: self = .hebrew
-        case 0x620...0x64A, 0x66E...0x6D3, 0x6FA...0x6FF, 0x750...0x77F, 0xFB50...0xFDFF, 0xFE70...0xFEFC: self = .arabic
+        case 0x620...0x64A, 0x66E...0x6D3, 0x6FA...0x6FF, 0x750...0x77F, 0xFB50...0xFDFF, 0xFE70...0xFEFC:
+            self = .arabic
         case 0x900...0x963, 0x971...0x97F: self = .devanagari
         case 0x980...0x9FF: self = .bengali
         case 0xA00...0xA7F: self = .gurmukhi

@@ -6,11 +6,14 @@ import PluginSDK
 enum Markup {
     private static let marks: [StaticString] = [
         "<|im_start|>", "<|im_end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|endoftext|>", "<|eot_id|>",
-        "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>", "<start_of_turn>", "<end_of_turn>", "[inst]", "[/inst]",
-        "<<sys>>", "<</sys>>", "<system>", "</system>", "<system_prompt>", "</system_prompt>", "</user_input>", "</user_message>",
+        "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>", "<start_of_turn>", "<end_of_turn>", "[inst]",
+        "[/inst]",
+        "<<sys>>", "<</sys>>", "<system>", "</system>", "<system_prompt>", "</system_prompt>", "</user_input>",
+        "</user_message>",
         "</user_query>", "<admin>", "</instructions>", "<system-reminder>", "[system]", "[/system]", "[system message]",
         "[system override]", "### system", "###system", "### instruction:", "### new instructions", "### response:",
-        "{{system}}", "-----begin system", "-----end of user", "--- end of user", "=== end of user", "--- new instructions",
+        "{{system}}", "-----begin system", "-----end of user", "--- end of user", "=== end of user",
+        "--- new instructions",
         "=== system", "--- system prompt",
     ]
     private static let lines: [StaticString] = ["system:", "assistant:", "system prompt:", "developer:"]
@@ -23,9 +26,11 @@ enum Markup {
         for place in bytes.indices {
             let byte = bytes[place]
             switch byte {
-            case UInt8(ascii: "<"), UInt8(ascii: "["), UInt8(ascii: "#"), UInt8(ascii: "{"), UInt8(ascii: "-"), UInt8(ascii: "="):
+            case UInt8(ascii: "<"), UInt8(ascii: "["), UInt8(ascii: "#"), UInt8(ascii: "{"), UInt8(ascii: "-"),
+                UInt8(ascii: "="):
                 if marks.contains(where: { bytes.has($0, at: place) }) { found += 1 }
-            case UInt8(ascii: "s"), UInt8(ascii: "S"), UInt8(ascii: "a"), UInt8(ascii: "A"), UInt8(ascii: "d"), UInt8(ascii: "D"):
+            case UInt8(ascii: "s"), UInt8(ascii: "S"), UInt8(ascii: "a"), UInt8(ascii: "A"), UInt8(ascii: "d"),
+                UInt8(ascii: "D"):
                 if lineBegins, place > 0, lines.contains(where: { bytes.has($0, at: place) }) { found += 1 }
             default: break
             }
@@ -158,6 +163,7 @@ enum Payload {
             if (byte | 0x20) &- 0x61 < 26 || byte >= 0x80 { letters += 1 }
             if byte == 0x20 || byte == 0x0A { spaces += 1 }
         }
-        return spaces > 0 && 10 * (letters + spaces) >= 8 * bytes.count && bytes.allSatisfy { $0 >= 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 9 }
+        return spaces > 0 && 10 * (letters + spaces) >= 8 * bytes.count
+            && bytes.allSatisfy { $0 >= 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 9 }
     }
 }

@@ -40,7 +40,9 @@ struct ScoreCheck: Guardrail {
         let passed = worstTotal < threshold
         if denies, !passed {
             return .deny(
-                Denial(code: "prompt_injection", message: "The request looks like an attempt to override the model's instructions."))
+                Denial(
+                    code: "prompt_injection",
+                    message: "The request looks like an attempt to override the model's instructions."))
         }
         try exchange.report(passed: passed, data: report(worst, worstTotal, passed))
         return .proceed

@@ -138,7 +138,9 @@ struct PhraseRules: Sendable {
         for (signal, points) in fresh.points { score.add(points, to: signal) }
     }
 
-    private func note(_ meaning: Meaning, _ range: Range<Int>, _ isTool: Bool, _ trail: inout Trail, _ score: inout Score) {
+    private func note(
+        _ meaning: Meaning, _ range: Range<Int>, _ isTool: Bool, _ trail: inout Trail, _ score: inout Score
+    ) {
         if meaning.contains(.negation) { trail.negatedAt = range.upperBound }
         if meaning.contains(.about) { trail.isAbout = true }
         // "Do not ignore …" is no attempt.
