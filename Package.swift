@@ -25,7 +25,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 /// A plugin is self-contained: it may use the SDK (Swift) or the headers (C), and nothing else of this package. The
 /// version script leaves one exported symbol; the run path finds the Swift runtime where the host has it.
 func plugin(_ name: String) -> Target {
-    let extra = ["providers", "description.schema.json", "fixtures"].filter {
+    let extra = ["providers", "description.schema.json", "fixtures", "corpus"].filter {
         FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/Plugins/\(name)/\($0)")
     }
     return .target(
@@ -43,6 +43,7 @@ func plugin(_ name: String) -> Target {
 let pluginNames = [
     "OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer",
     "JSONSchemaGuard", "Regex", "Size", "Code", "ModelRules", "RequestRules", "PII",
+    "Profanity", "Competitors", "PromptInjection", "Language",
 ]
 
 let nio: [Target.Dependency] = [
