@@ -25,8 +25,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 /// version script leaves one exported symbol; the run path finds the Swift runtime where the host has it.
 func plugin(_ name: String) -> Target {
     let extra = name == "OpenAI" ? ["providers", "description.schema.json"] : []
+    // Signatures by the libcrypto that the gateway has loaded already; their manifests say so in "links".
+    let system: [Target.Dependency] = ["JWT", "Webhook"].contains(name) ? ["CCrypto"] : []
     return .target(
-        name: name, dependencies: ["PluginSDK"], path: "Plugins/\(name)",
+        name: name, dependencies: ["PluginSDK"] + system, path: "Plugins/\(name)",
         exclude: ["plugin.json", "README.md"] + extra,
         sources: ["Sources"], swiftSettings: strict,
         linkerSettings: [
@@ -37,7 +39,7 @@ func plugin(_ name: String) -> Target {
         ])
 }
 
-let pluginNames = ["OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer"]
+let pluginNames = ["OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer", "Judge", "JWT", "Webhook", "Log", "URLs"]
 
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
