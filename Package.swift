@@ -39,7 +39,9 @@ func plugin(_ name: String) -> Target {
         ])
 }
 
-let pluginNames = ["OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer", "Judge", "JWT", "Webhook", "Log", "URLs"]
+let pluginNames = [
+    "OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer", "Judge", "JWT", "Webhook", "Log", "URLs",
+]
 
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),

@@ -19,8 +19,8 @@ struct AskedFor {
 
 extension AllowInline {
     /// Configs that a guard brings have passed the doors with the guard; the addresses in them have their own door.
-    static func asking(_ file: AllowInline) -> AllowInline {
-        var doors = file
+    static func asking(_ client: AllowInline) -> AllowInline {
+        var doors = client
         doors.config = true
         return doors
     }
@@ -124,6 +124,8 @@ extension Worker {
             recognised: .success(.endpoint(.chatCompletions)), path: try? CanonicalPath(target: head.target))
         exchange.endpoint = .chatCompletions
         exchange.asked = AskedFor(request: request)
+        // The doors of the client's key hold for what its configs have a guard ask.
+        exchange.key = request.identity?.principal.flatMap { name in snapshot.config.keys.first { $0.name == name } }
         exchange.traceID = request.identity?.traceID ?? random.uuid()
         exchange.deadline = request.deadline
         exchange.record.traceID = exchange.traceID
@@ -135,6 +137,7 @@ extension Worker {
     private func askedPlan(_ exchange: Exchange, _ target: String) async throws(GatewayError) -> Plan {
         var inputs = PlanInputs()
         if target.hasPrefix("@") { inputs.provider = target } else { inputs.config = target }
+        inputs.key = exchange.key?.name
         inputs.isUnguarded = true
         if let plan = exchange.snapshot.plans.find(inputs) { return plan }
         return try await makePlan(exchange, inputs)

@@ -41,10 +41,9 @@ extension Worker {
     /// Waits for a plan off the loop. Instances are made there, too.
     func makePlan(_ exchange: Exchange, _ inputs: PlanInputs) async throws(GatewayError) -> Plan {
         let snapshot = exchange.snapshot
-        let allowInline =
-            exchange.asked == nil
-            ? exchange.key?.allowInline ?? snapshot.config.allowInline : .asking(snapshot.config.allowInline)
-        let keyConfig = exchange.key?.config
+        var allowInline = exchange.key?.allowInline ?? snapshot.config.allowInline
+        if exchange.asked != nil { allowInline = .asking(allowInline) }
+        let keyConfig = exchange.asked == nil ? exchange.key?.config : nil
         let making = snapshot.plans.make(inputs) { () throws(GatewayError) in
             try PlanBuilder(snapshot, allowInline: allowInline, keyConfig: keyConfig).plan(for: inputs)
         }

@@ -6,7 +6,9 @@ import Synchronization
 
 enum Extensions {
     /// All that this host offers.
-    static let ids: Set<String> = [GH_EXT_GATEWAY, GH_EXT_HTTP, GH_EXT_REGEX, GH_EXT_SCHEMA, GH_EXT_METRICS, GH_EXT_UPSTREAM]
+    static let ids: Set<String> = [
+        GH_EXT_GATEWAY, GH_EXT_HTTP, GH_EXT_REGEX, GH_EXT_SCHEMA, GH_EXT_METRICS, GH_EXT_UPSTREAM,
+    ]
 
     static func table(_ id: String) -> UnsafeRawPointer? {
         switch id {

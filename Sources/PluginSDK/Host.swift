@@ -310,7 +310,9 @@ private final class FetchCompletion: Sendable {
     /// Gives the closure to a call as a C function with its user pointer; takes it back when the call gives no token.
     static func handOver(
         _ done: @escaping @Sendable (HTTPAnswer) -> Void,
-        to call: (@convention(c) (UnsafeMutableRawPointer?, UnsafePointer<gh_http_in>?) -> Void, UnsafeMutableRawPointer)
+        to call: (
+            @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<gh_http_in>?) -> Void, UnsafeMutableRawPointer
+        )
             -> gh_token
     ) -> gh_token? {
         let completion = Unmanaged.passRetained(FetchCompletion(done))
@@ -332,7 +334,8 @@ extension Host {
     public func fetch(
         _ request: HTTPRequest, for exchange: Exchange? = nil, done: @escaping @Sendable (HTTPAnswer) -> Void
     ) throws(PluginFailure) -> Fetch {
-        guard let http = table(GH_EXT_HTTP, gh_http.self)?.pointee, let fetch = http.fetch, let stop = http.cancel else {
+        guard let http = table(GH_EXT_HTTP, gh_http.self)?.pointee, let fetch = http.fetch, let stop = http.cancel
+        else {
             throw PluginFailure("The host does not offer \(GH_EXT_HTTP)")
         }
         let token = FetchCompletion.handOver(done) { done, user in

@@ -147,7 +147,7 @@ def test_tolerance_of_clocks(gateway, upstream, signer):
 
 def test_no_token_is_a_failure_and_fetches_nothing(gateway, upstream, signer):
     answer = verify(gateway, upstream, None, [signer.jwk])
-    assert answer.status == 446 and result(answer)["error"] is None and not upstream.requests
+    assert answer.status == 446 and "error" not in result(answer) and not upstream.requests
 
 
 def test_tokens_that_cheat(gateway, upstream, signer):
@@ -179,7 +179,7 @@ def test_a_rotated_key_set_is_fetched_again_once(gateway, upstream, tmp_path):
     assert len(upstream.at(base)) == 2
 
 
-@pytest.mark.parametrize("reply", [u.fails(500), u.answer({"no": "keys"}), u.body(b"<html>", "text/html"), u.closes, u.answer({"keys": 3})])
+@pytest.mark.parametrize("reply", [u.fails(500), u.answer({"no": "keys"}), u.body(b"<html>", "text/html"), u.answer({"keys": 3})])
 def test_no_key_set_is_no_judgement(gateway, upstream, signer, reply):
     base = upstream.script(reply, u.answer({"keys": [signer.jwk]}))
     guard = {"on_failure": "closed", "jwt.verify": {"jwksUri": base, "headerKey": "x-user-token"}}
@@ -310,7 +310,7 @@ def test_addresses_are_tried(gateway, upstream):
     assert found["verdict"] is False and found["data"]["validUrls"] == [good] and found["data"]["invalidUrls"] == [bad]
     assert check(f"see {bad}.", **{"not": True})["verdict"] is True
     none = check("nothing here")
-    assert none["verdict"] is False and none["error"] is None
+    assert none["verdict"] is False and "error" not in none
 
 
 def test_hosts_are_looked_up(gateway, upstream):
@@ -393,6 +393,32 @@ def test_a_judges_cost_has_a_line_of_its_own(gateway, upstream):
     own, = [line for line in lines if "asked_by" not in line]
     assert cost["asked_by"] == "judge.score" and cost["provider"] == "openai" and cost["input_tokens"] > 0 and cost["output_tokens"] > 0
     assert own["status"] == 200 and base
+
+
+def test_the_client_leaves_while_a_judge_thinks(gateway, upstream):
+    trace = new_trace()
+    base = upstream.script(u.hangs)
+    config = target(upstream.base, input_guardrails=[{"timeout_ms": 60_000} | judge(base, timeout=60_000)])
+    with Connection(gateway) as connection:
+        body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}]}).encode()
+        connection.send_request(
+            "POST", "/v1/chat/completions",
+            [("content-type", "application/json"), ("x-portkey-trace-id", trace), *config_header(config).items()], body)
+        upstream.wait(1, base)
+    line = gateway.wait_for_line(lambda line: line.get("trace_id") == trace and "asked_by" in line, "the judge's line")
+    assert line["aborted"] is True
+
+
+def test_a_judge_stays_behind_the_doors_of_the_key(upstream):
+    judges = upstream.script(grades(0))
+    keys = [{"name": "narrow", "key": "gk-narrow-0123456789", "allow_inline": {"config": True, "provider": True, "custom_host": False, "plugins": ["*"]}}]
+    providers = {"up": {"provider": "openai", "api_key": "sk", "base_url": upstream.base}, "judge": {"provider": "openai", "api_key": "sk", "base_url": judges}}
+    with Gateway({"keys": keys, "providers": providers, "network": {"allow_hosts": ["127.0.0.1"]}}) as gateway:
+        def status(judged):
+            config = {"provider": "@up", "input_guardrails": [{"on_failure": "closed", "judge.score": {"target": judged}}]}
+            return chat(gateway, config_header(config) | {"x-portkey-api-key": "gk-narrow-0123456789"}).status
+        assert status("@judge") == 200 and len(upstream.at(judges)) == 1
+        assert status(target(judges)) == 502 and len(upstream.at(judges)) == 1
 
 
 def test_a_target_that_does_not_exist(gateway, upstream):

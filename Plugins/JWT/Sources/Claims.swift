@@ -14,7 +14,9 @@ struct ClaimRules: Sendable {
     /// `now` in seconds since 1970.
     func check(_ claims: JSON.Object, now: Double) throws(TokenRefusal) {
         let tolerance = Double(toleranceSeconds)
-        if let expiry = try time("exp", claims), expiry <= now - tolerance { throw TokenRefusal("the token has expired") }
+        if let expiry = try time("exp", claims), expiry <= now - tolerance {
+            throw TokenRefusal("the token has expired")
+        }
         if let start = try time("nbf", claims), start > now + tolerance {
             throw TokenRefusal("the token is not valid yet")
         }

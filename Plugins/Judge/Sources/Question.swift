@@ -29,7 +29,9 @@ struct Question {
             Answer with one JSON object and nothing else: {"score": NUMBER FROM 0 TO 1, "reason": "ONE SHORT SENTENCE"}
             """
         var user = ""
-        if let context { user += "The request, for context only:\n[\(mark)]\n\(JSON.string(context).description)\n[\(mark)]\n\n" }
+        if let context {
+            user += "The request, for context only:\n[\(mark)]\n\(JSON.string(context).description)\n[\(mark)]\n\n"
+        }
         user += "The text to grade:\n[\(mark)]\n\(JSON.string(text).description)\n[\(mark)]"
         var body: JSON = [
             "messages": [

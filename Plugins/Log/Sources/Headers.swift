@@ -14,7 +14,9 @@ enum Headers {
             value = parsed
         }
         if value.isNull { return [] }
-        guard let object = value.object else { throw ConfigError("Must be an object of texts, or its JSON", at: pointer) }
+        guard let object = value.object else {
+            throw ConfigError("Must be an object of texts, or its JSON", at: pointer)
+        }
         var headers: [(String, String)] = []
         for member in object {
             guard let text = member.value.string, !text.utf8.contains(where: { $0 < 0x20 && $0 != 9 || $0 == 0x7F })

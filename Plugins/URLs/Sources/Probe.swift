@@ -54,7 +54,8 @@ enum Trial: Sendable {
         case .head: HTTPRequest("HEAD", address.text, timeoutMilliseconds: timeoutMilliseconds)
         case .lookup(let resolver):
             HTTPRequest(
-                "GET", resolver + (resolver.contains("?") ? "&" : "?") + "name=" + Self.escaped(address.host) + "&type=A",
+                "GET",
+                resolver + (resolver.contains("?") ? "&" : "?") + "name=" + Self.escaped(address.host) + "&type=A",
                 headers: [("accept", "application/dns-json")], timeoutMilliseconds: timeoutMilliseconds)
         }
     }

@@ -137,7 +137,9 @@ struct Valid: Guardrail {
     private func report(_ exchange: Exchange, _ side: Side, _ found: [Address], _ good: [Bool]) throws(PluginFailure)
         -> Verdict
     {
-        func list(_ wanted: Bool) -> JSON { .array(zip(found, good).filter { $1 == wanted }.map { .string($0.0.text) }) }
+        func list(_ wanted: Bool) -> JSON {
+            .array(zip(found, good).filter { $1 == wanted }.map { .string($0.0.text) })
+        }
         let passed = good.allSatisfy { $0 } != inverts
         try exchange.report(
             passed: passed,
@@ -161,7 +163,9 @@ struct Valid: Guardrail {
 /// Each address once, in the order in which they stand.
 private func addresses(_ exchange: Exchange, _ side: Side) -> [Address] {
     var known: Set<String> = []
-    return exchange.texts(side, .readable).flatMap { Address.all(in: $0.text) }.filter { known.insert($0.text).inserted }
+    return exchange.texts(side, .readable).flatMap { Address.all(in: $0.text) }.filter {
+        known.insert($0.text).inserted
+    }
 }
 
 private let plugin = Plugin(id: "urls", version: "1.0.0", checks: [Check.self, Valid.self])
