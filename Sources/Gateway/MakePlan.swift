@@ -41,8 +41,8 @@ extension Worker {
     /// Waits for a plan off the loop. Instances are made there, too.
     func makePlan(_ exchange: Exchange, _ inputs: PlanInputs) async throws(GatewayError) -> Plan {
         let snapshot = exchange.snapshot
-        var allowInline = exchange.key?.allowInline ?? snapshot.config.allowInline
-        if exchange.asked != nil { allowInline = .asking(allowInline) }
+        let doors = exchange.key?.allowInline ?? snapshot.config.allowInline
+        let allowInline = exchange.asked == nil ? doors : .asking(doors)
         let keyConfig = exchange.asked == nil ? exchange.key?.config : nil
         let making = snapshot.plans.make(inputs) { () throws(GatewayError) in
             try PlanBuilder(snapshot, allowInline: allowInline, keyConfig: keyConfig).plan(for: inputs)
