@@ -28,8 +28,10 @@ func plugin(_ name: String) -> Target {
     let extra = ["providers", "description.schema.json", "fixtures", "corpus"].filter {
         FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/Plugins/\(name)/\($0)")
     }
+    // Signatures by the libcrypto that the gateway has loaded already; their manifests say so in "links".
+    let system: [Target.Dependency] = ["JWT", "Webhook"].contains(name) ? ["CCrypto"] : []
     return .target(
-        name: name, dependencies: ["PluginSDK"], path: "Plugins/\(name)",
+        name: name, dependencies: ["PluginSDK"] + system, path: "Plugins/\(name)",
         exclude: ["plugin.json", "README.md"] + extra,
         sources: ["Sources"], swiftSettings: strict,
         linkerSettings: [
@@ -44,6 +46,7 @@ let pluginNames = [
     "OpenAI", "Anthropic", "Mock", "DefaultChecks", "OutageAnswer",
     "JSONSchemaGuard", "Regex", "Size", "Code", "ModelRules", "RequestRules", "PII",
     "Profanity", "Competitors", "PromptInjection", "Language",
+    "Judge", "JWT", "Webhook", "Log", "URLs",
 ]
 
 let nio: [Target.Dependency] = [

@@ -57,6 +57,12 @@ extension Worker {
     /// Writes a whole answer.
     func write(_ answer: Answer, _ exchange: Exchange) {
         guard !exchange.client.isHeadSent else { return exchange.client.cut() }
+        if exchange.asked != nil {
+            exchange.record.status = answer.status
+            exchange.record.errorKind = exchange.record.errorKind ?? answer.error?.kind
+            exchange.asked?.answer = answer
+            return
+        }
         addReceipts(answer, exchange)
         exchange.record.status = answer.status
         if let error = answer.error {

@@ -192,7 +192,7 @@ extension Worker {
             path: exchange.pathAndQuery, traceID: exchange.traceID,
             workspace: exchange.key?.workspace, principal: exchange.key?.name, isStream: exchange.isStream,
             metadata: exchange.metadata,
-            requestHeaders: exchange.client.head.headers)
+            requestHeaders: exchange.client.head.headers, isAsked: exchange.asked != nil)
         exchange.identity = identity
         return identity
     }

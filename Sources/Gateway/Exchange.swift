@@ -41,6 +41,8 @@ final class Exchange {
     var isStream = false
     var plan: Plan?
     var identity: ExchangeIdentity?
+    /// Set when a plugin asks, and no client.
+    var asked: AskedFor?
     var deadline: Deadline = .never
 
     /// One per instance, for its state.

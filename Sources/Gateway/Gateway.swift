@@ -80,7 +80,8 @@ package final class Gateway: Sendable {
                 )
                 .merging(["plugin": .string(plugin)]) { own, _ in own }
                 logger.log(level: level.logLevel, "\(message)", metadata: metadata)
-            }, metrics: PluginMetering(registry: metrics.plugins, logger: logger), fetcher: fetching)
+            }, metrics: PluginMetering(registry: metrics.plugins, logger: logger), fetcher: fetching,
+            asker: fetching)
         group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
     }
 

@@ -41,8 +41,9 @@ extension Worker {
     /// Waits for a plan off the loop. Instances are made there, too.
     func makePlan(_ exchange: Exchange, _ inputs: PlanInputs) async throws(GatewayError) -> Plan {
         let snapshot = exchange.snapshot
-        let allowInline = exchange.key?.allowInline ?? snapshot.config.allowInline
-        let keyConfig = exchange.key?.config
+        let doors = exchange.key?.allowInline ?? snapshot.config.allowInline
+        let allowInline = exchange.asked == nil ? doors : .asking(doors)
+        let keyConfig = exchange.asked == nil ? exchange.key?.config : nil
         let making = snapshot.plans.make(inputs) { () throws(GatewayError) in
             try PlanBuilder(snapshot, allowInline: allowInline, keyConfig: keyConfig).plan(for: inputs)
         }

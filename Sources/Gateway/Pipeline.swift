@@ -82,7 +82,7 @@ extension Worker {
     }
 
     /// Step 7: attempts, until the router is content or has nothing left.
-    private func attempt(_ exchange: Exchange, _ plan: Plan) async throws(GatewayError) {
+    func attempt(_ exchange: Exchange, _ plan: Plan) async throws(GatewayError) {
         var router = Router(
             plan.route, breakers: services.breakers, sticky: services.sticky,
             maximumExtraAttempts: exchange.snapshot.config.limits.guardRetries)

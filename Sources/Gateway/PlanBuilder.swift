@@ -38,7 +38,8 @@ struct PlanBuilder {
             throw GatewayError(.invalidConfig, status: 400, error.message)
         }
         return Plan(
-            route: route, targets: targets, mandatory: try guards.mandatory(), isFromRequest: config.origin == .request)
+            route: route, targets: targets, mandatory: inputs.isUnguarded ? GuardSet() : try guards.mandatory(),
+            isFromRequest: config.origin == .request)
     }
 
     /// Finds what is wrong with guards of the file.
@@ -289,7 +290,8 @@ struct PlanBuilder {
         {
             overrides["model"] = .string(split.model)
         }
-        let guardSet = try guards.build(before: config.beforeGuards, after: config.afterGuards)
+        let guardSet =
+            inputs.isUnguarded ? GuardSet() : try guards.build(before: config.beforeGuards, after: config.afterGuards)
         return Target(
             path: config.path, slug: source.slug, provider: try provider(descriptor, options, config),
             credential: credential(source, config), secrets: secrets(source.named), signer: signer,

@@ -1,4 +1,5 @@
-// PluginFetching: gh.http/1 over the gateway's own upstream client: checked addresses, bounded answers, a deadline.
+// PluginFetching: gh.http/1 over the gateway's own upstream client: checked addresses, bounded answers, a deadline. What gh.gateway/1
+// asks finds its loop here, too.
 
 import Core
 import Logging
@@ -17,15 +18,19 @@ final class PluginFetching: PluginFetcher {
     func use(_ workers: [Worker]) { self.workers.withLock { $0 = workers } }
 
     func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
-        let workers = workers.withLock { $0 }
-        // A plugin that fetches from inside a hook is on a loop already: that one serves it without a hop.
-        let worker =
-            workers.first { $0.loop.inEventLoop }
-            ?? workers[next.wrappingAdd(1, ordering: .relaxed).oldValue % max(workers.count, 1)]
+        let worker = worker()
         let job = FetchJob(request, done)
         // Not at once, even on this loop: done must never run inside fetch().
         worker.loop.execute { worker.run(job) }
         return { worker.loop.execute { job.cancel() } }
+    }
+
+    /// The loop for a job of a plugin's.
+    func worker() -> Worker {
+        let workers = workers.withLock { $0 }
+        // A plugin that fetches from inside a hook is on a loop already: that one serves it without a hop.
+        return workers.first { $0.loop.inEventLoop }
+            ?? workers[next.wrappingAdd(1, ordering: .relaxed).oldValue % max(workers.count, 1)]
     }
 
     static func limit() -> Int { answerLimit }

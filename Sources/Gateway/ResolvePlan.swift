@@ -25,6 +25,8 @@ struct PlanInputs: Hashable, Sendable {
     var inputGuardrails: String?
     var outputGuardrails: String?
     var options: [Option] = []
+    /// Asked for by a plugin: without guards.
+    var isUnguarded = false
 
     struct Option: Hashable, Sendable {
         var name: String

@@ -10,6 +10,12 @@ package struct ServerRequestHead {
     package var target: String
     package var headers: [(name: String, value: String)]
 
+    package init(method: String, target: String, headers: [(name: String, value: String)]) {
+        self.method = method
+        self.target = target
+        self.headers = headers
+    }
+
     /// The first value of a header, by its lower-case name.
     package func value(_ name: String) -> String? {
         headers.first { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == name }?.value
@@ -37,7 +43,8 @@ package final class ServerExchange {
     /// Called once when the client goes away before the answer's end.
     package var onClose: (() -> Void)?
 
-    private unowned let connection: ServerConnection
+    /// nil: made by the gateway itself.
+    private unowned let connection: ServerConnection?
     private var hasEnded = false
     private var writableWaiter: UnsafeContinuation<Void, Never>?
     private var bodySink: BodySink?
@@ -59,6 +66,16 @@ package final class ServerExchange {
         self.startedAt = startedAt
     }
 
+    /// A request that no client has sent: the gateway asks itself. Nothing that is written goes anywhere.
+    package init(asking head: ServerRequestHead, body: Bytes) {
+        connection = nil
+        self.head = head
+        self.body = body
+        clientAddress = "-"
+        startedAt = MonotonicClock.now()
+        isClosed = true
+    }
+
     // MARK: A streamed request body
 
     /// Directs the pieces of a streamed body to `sink`, those that have come already first.
@@ -71,7 +88,7 @@ package final class ServerExchange {
 
     /// Stops or resumes reading from the client.
     package func setReading(_ reads: Bool) {
-        if !isClosed, !hasEnded { connection.setReading(reads) }
+        if !isClosed, !hasEnded { connection?.setReading(reads) }
     }
 
     func received(_ event: BodyEvent) {
@@ -84,17 +101,17 @@ package final class ServerExchange {
     package func writeHead(status: Int, headers: [(name: String, value: String)], contentLength: Int?) {
         guard !isClosed, !isHeadSent else { return }
         isHeadSent = true
-        connection.writeHead(status: status, headers: headers, contentLength: contentLength)
+        connection?.writeHead(status: status, headers: headers, contentLength: contentLength)
     }
 
     package func write(_ bytes: Bytes) {
         guard !isClosed, !bytes.isEmpty else { return }
         bytesSent += bytes.count
-        connection.write(bytes)
+        connection?.write(bytes)
     }
 
     package func flush() {
-        if !isClosed { connection.flush() }
+        if !isClosed { connection?.flush() }
     }
 
     /// Ends the answer and flushes it. Nothing of this exchange may be used afterwards.
@@ -102,7 +119,7 @@ package final class ServerExchange {
         guard !isClosed, !hasEnded else { return }
         hasEnded = true
         onClose = nil
-        connection.endAnswer()
+        connection?.endAnswer()
     }
 
     /// Cuts the connection: the only honest end of an answer that broke in the middle.
@@ -110,17 +127,17 @@ package final class ServerExchange {
         guard !isClosed, !hasEnded else { return }
         hasEnded = true
         onClose = nil
-        connection.cut()
+        connection?.cut()
     }
 
     /// Waits until the client has taken enough of what was written. Returns at once when it has, or has gone.
     package func writable() async {
-        guard !isClosed, !connection.isWritable else { return }
+        guard !isClosed, let connection, !connection.isWritable else { return }
         await withUnsafeContinuation { writableWaiter = $0 }
     }
 
     func writabilityChanged() {
-        guard connection.isWritable || isClosed, let waiter = writableWaiter else { return }
+        guard isClosed || connection?.isWritable == true, let waiter = writableWaiter else { return }
         writableWaiter = nil
         waiter.resume()
     }

@@ -23,12 +23,15 @@ package final class ExchangeIdentity: Sendable {
     package let isStream: Bool
     package let metadata: [(key: String, value: String)]
     package let requestHeaders: [(name: String, value: String)]
+    /// A plugin asked for it (`gh.gateway/1`): what belongs to it may not ask again.
+    package let isAsked: Bool
 
     package init(
         endpoint: Endpoint, method: String, path: String, traceID: String, workspace: String?, principal: String?,
         isStream: Bool,
-        metadata: [(key: String, value: String)], requestHeaders: [(name: String, value: String)]
+        metadata: [(key: String, value: String)], requestHeaders: [(name: String, value: String)], isAsked: Bool = false
     ) {
+        self.isAsked = isAsked
         self.endpoint = endpoint
         self.method = method
         self.path = path

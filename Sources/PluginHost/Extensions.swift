@@ -6,10 +6,13 @@ import Synchronization
 
 enum Extensions {
     /// All that this host offers.
-    static let ids: Set<String> = [GH_EXT_HTTP, GH_EXT_REGEX, GH_EXT_SCHEMA, GH_EXT_METRICS, GH_EXT_UPSTREAM]
+    static let ids: Set<String> = [
+        GH_EXT_GATEWAY, GH_EXT_HTTP, GH_EXT_REGEX, GH_EXT_SCHEMA, GH_EXT_METRICS, GH_EXT_UPSTREAM,
+    ]
 
     static func table(_ id: String) -> UnsafeRawPointer? {
         switch id {
+        case GH_EXT_GATEWAY: UnsafeRawPointer(GatewayService.table)
         case GH_EXT_HTTP: UnsafeRawPointer(HTTPService.table)
         case GH_EXT_REGEX: UnsafeRawPointer(RegexService.table)
         case GH_EXT_SCHEMA: UnsafeRawPointer(SchemaService.table)

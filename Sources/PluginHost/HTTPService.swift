@@ -1,4 +1,4 @@
-// "gh.http/1": fetches for plugins over the gateway's own client.
+// "gh.http/1": fetches for plugins over the gateway's own client, and what it shares with "gh.gateway/1".
 
 import CGatehouse
 import Core
@@ -33,7 +33,7 @@ enum HTTPService {
         return gh_status(GH_OK)
     }
 
-    private typealias Done = @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<gh_http_in>?) -> Void
+    typealias Done = @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<gh_http_in>?) -> Void
 
     private static func start(
         _ context: HostContext, _ exchange: HookExchange?, _ request: gh_http_request, _ done: Done,
@@ -57,6 +57,14 @@ enum HTTPService {
         let fetch = PluginFetch(
             plugin: context.name, pluginID: context.pluginID, method: method, url: url, headers: headers,
             body: request.body.copied, deadline: deadline, askedEgress: context.egress)
+        return run(context, exchange, done, user) { context.services.fetcher.fetch(fetch, done: $0) }
+    }
+
+    /// Starts work whose answer `done` gets once: by a token, ended with its exchange, and before its instance is.
+    static func run(
+        _ context: HostContext, _ exchange: HookExchange?, _ done: Done, _ user: UnsafeMutableRawPointer?,
+        _ begin: (@escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void
+    ) -> gh_token {
         let token = running.withLock { state -> UInt64 in
             state.next += 1
             state.cancels[state.next] = {}
@@ -65,7 +73,7 @@ enum HTTPService {
         exchange?.addFetch(token)
         context.calls.begin()
         nonisolated(unsafe) let user = user
-        let cancel = context.services.fetcher.fetch(fetch) { answer in
+        let cancel = begin { answer in
             running.withLock { _ = $0.cancels.removeValue(forKey: token) }
             deliver(answer, done, user)
             context.calls.end()

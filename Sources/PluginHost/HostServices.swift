@@ -51,12 +51,45 @@ package protocol PluginFetcher: Sendable {
     func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void
 }
 
+/// One question of a plugin to a target (`gh.gateway/1`).
+package struct PluginAsk: Sendable {
+    /// "judge.score", who asks.
+    package var plugin: String
+    /// The exchange that it asks for; nil: none.
+    package var identity: ExchangeIdentity?
+    /// A saved config's name, "@provider", or a config as JSON.
+    package var target: String
+    package var body: Bytes
+    package var deadline: Deadline
+}
+
+package protocol PluginAsker: Sendable {
+    /// As PluginFetcher.fetch.
+    func ask(_ request: PluginAsk, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void
+}
+
+/// Where there is no gateway to ask.
+package struct NoAsker: PluginAsker {
+    private static let pool = BlockingPool(threads: 1)
+
+    package init() {}
+
+    package func ask(_ request: PluginAsk, done: @escaping @Sendable (PluginFetchAnswer) -> Void)
+        -> @Sendable () -> Void
+    {
+        let answer = PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "the gateway is not running")
+        _ = Self.pool.submit { done(answer) }
+        return {}
+    }
+}
+
 package struct HostServices: Sendable {
     package var version: String
     package var log:
         @Sendable (_ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]) -> Void
     package var metrics: any PluginMetrics
     package var fetcher: any PluginFetcher
+    package var asker: any PluginAsker
     // For trials of plugins: a host without any extension, whose tables end at a page that cannot be read.
     package var offersExtensions = true
     package var guardsTables = false
@@ -73,11 +106,12 @@ package struct HostServices: Sendable {
             @escaping @Sendable (
                 _ level: PluginLogLevel, _ plugin: String, _ message: String, _ fields: [(String, String)]
             ) -> Void,
-        metrics: any PluginMetrics, fetcher: any PluginFetcher
+        metrics: any PluginMetrics, fetcher: any PluginFetcher, asker: any PluginAsker = NoAsker()
     ) {
         self.version = version
         self.log = log
         self.metrics = metrics
         self.fetcher = fetcher
+        self.asker = asker
     }
 }

@@ -207,9 +207,26 @@ public struct Exchange {
         on request: HTTPRequest,
         judge: @escaping @Sendable (HTTPAnswer, Exchange) throws(PluginFailure) -> Verdict
     ) throws(PluginFailure) -> Verdict {
+        try pend(judge) { done throws(PluginFailure) in try host.fetch(request, for: self, done: done) }
+    }
+
+    /// Asks a target of the operator's with a chat completion request and judges by its answer: see `Host.ask`.
+    public func pend(
+        asking target: String, _ body: JSON, timeoutMilliseconds: Int = 0,
+        judge: @escaping @Sendable (HTTPAnswer, Exchange) throws(PluginFailure) -> Verdict
+    ) throws(PluginFailure) -> Verdict {
+        try pend(judge) { done throws(PluginFailure) in
+            try host.ask(target, body, timeoutMilliseconds: timeoutMilliseconds, for: self, done: done)
+        }
+    }
+
+    private func pend(
+        _ judge: @escaping @Sendable (HTTPAnswer, Exchange) throws(PluginFailure) -> Verdict,
+        _ begin: (@escaping @Sendable (HTTPAnswer) -> Void) throws(PluginFailure) -> Fetch
+    ) throws(PluginFailure) -> Verdict {
         let call = try pend()
-        do {
-            try host.fetch(request, for: self) { answer in
+        do throws(PluginFailure) {
+            _ = try begin { answer in
                 do throws(PluginFailure) {
                     call.complete(try judge(answer, call.exchange))
                 } catch {

@@ -1,4 +1,4 @@
-// What the host offers besides the exchange: the log, and the extensions for patterns, schemas, metrics and fetching.
+// What the host offers besides the exchange: the log, and the extensions for patterns, schemas, metrics, fetching and asking models.
 // An extension must stand in the manifest's "needs" or "wants"; the initialisers say what happens when it is missing.
 
 public import CGatehouse
@@ -311,17 +311,36 @@ private func sameLetter(_ a: UInt8, _ b: UInt8) -> Bool {
 /// A fetch under way.
 public struct Fetch: Sendable {
     let token: gh_token
-    let host: Host
+    let stop: @convention(c) (gh_token) -> gh_status
 
     /// `done` runs soon, with status 0, unless it already has.
     public func cancel() {
-        _ = host.table(GH_EXT_HTTP, gh_http.self)?.pointee.cancel?(token)
+        _ = stop(token)
     }
 }
 
 private final class FetchCompletion: Sendable {
     let done: @Sendable (HTTPAnswer) -> Void
     init(_ done: @escaping @Sendable (HTTPAnswer) -> Void) { self.done = done }
+
+    /// Gives the closure to a call as a C function with its user pointer; takes it back when the call gives no token.
+    static func handOver(
+        _ done: @escaping @Sendable (HTTPAnswer) -> Void,
+        to call: (
+            @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<gh_http_in>?) -> Void, UnsafeMutableRawPointer
+        )
+            -> gh_token
+    ) -> gh_token? {
+        let completion = Unmanaged.passRetained(FetchCompletion(done))
+        let token = call(
+            { user, answer in
+                guard let user else { return }
+                let completion = Unmanaged<FetchCompletion>.fromOpaque(user).takeRetainedValue()
+                completion.done(HTTPAnswer(answer))
+            }, completion.toOpaque())
+        if token == 0 { completion.release() }
+        return token == 0 ? nil : token
+    }
 }
 
 extension Host {
@@ -331,24 +350,42 @@ extension Host {
     public func fetch(
         _ request: HTTPRequest, for exchange: Exchange? = nil, done: @escaping @Sendable (HTTPAnswer) -> Void
     ) throws(PluginFailure) -> Fetch {
-        guard let fetch = table(GH_EXT_HTTP, gh_http.self)?.pointee.fetch else {
+        guard let http = table(GH_EXT_HTTP, gh_http.self)?.pointee, let fetch = http.fetch, let stop = http.cancel
+        else {
             throw PluginFailure("The host does not offer \(GH_EXT_HTTP)")
         }
-        let completion = Unmanaged.passRetained(FetchCompletion(done))
-        let token = request.lend { request in
-            fetch(
-                pointer, exchange?.pointer, request,
-                { user, answer in
-                    guard let user else { return }
-                    let completion = Unmanaged<FetchCompletion>.fromOpaque(user).takeRetainedValue()
-                    completion.done(HTTPAnswer(answer))
-                }, completion.toOpaque())
+        let token = FetchCompletion.handOver(done) { done, user in
+            request.lend { fetch(pointer, exchange?.pointer, $0, done, user) }
         }
-        guard token != 0 else {
-            completion.release()
-            throw PluginFailure("The host refused to fetch \(request.url)")
+        guard let token else { throw PluginFailure("The host refused to fetch \(request.url)") }
+        return Fetch(token: token, stop: stop)
+    }
+
+    /// Asks another target of the operator's (gh.gateway/1): the name of a saved config, "@" and a provider's name, or a
+    /// config as a JSON object. `body` is a chat completion request. `done` runs exactly once, on a thread of the host's,
+    /// unless this throws. `timeoutMilliseconds` 0: the host's default.
+    @discardableResult
+    public func ask(
+        _ target: String, _ body: JSON, timeoutMilliseconds: Int = 0, for exchange: Exchange? = nil,
+        done: @escaping @Sendable (HTTPAnswer) -> Void
+    ) throws(PluginFailure) -> Fetch {
+        guard let gateway = table(GH_EXT_GATEWAY, gh_gateway.self)?.pointee, let ask = gateway.ask,
+            let stop = gateway.cancel
+        else { throw PluginFailure("The host does not offer \(GH_EXT_GATEWAY)") }
+        let token = FetchCompletion.handOver(done) { done, user in
+            target.lend { target in
+                body.bytes.lend { body in
+                    var raw = gh_gateway_request()
+                    raw.struct_size = UInt32(MemoryLayout<gh_gateway_request>.size)
+                    raw.timeout_ms = UInt32(clamping: timeoutMilliseconds)
+                    raw.target = target
+                    raw.body = body
+                    return ask(pointer, exchange?.pointer, &raw, done, user)
+                }
+            }
         }
-        return Fetch(token: token, host: self)
+        guard let token else { throw PluginFailure("The host refused to ask \(target)") }
+        return Fetch(token: token, stop: stop)
     }
 }
 

@@ -69,6 +69,7 @@ package final class AccessLog: RecordSink {
         line.field(",\"trace_id\":\"", record.traceID)
         line.field(",\"workspace\":\"", record.workspace)
         line.field(",\"principal\":\"", record.principal)
+        line.field(",\"asked_by\":\"", record.askedBy)
         line.number(",\"input_tokens\":", record.inputTokens)
         line.number(",\"output_tokens\":", record.outputTokens)
         if let kind = record.errorKind { line.field(",\"error\":\"", kind.rawValue) }
@@ -129,6 +130,7 @@ package final class AccessLog: RecordSink {
         }
         line.word(" workspace=", record.workspace)
         line.word(" principal=", record.principal)
+        line.word(" asked_by=", record.askedBy)
         line.word(" trace=", record.traceID)
         line.word(" client=", record.clientAddress)
         line.append(UInt8(ascii: "\n"))

@@ -40,6 +40,9 @@ package final class ExchangeRecord {
     /// The name or id of who asked, never the key.
     package var principal: String?
 
+    /// The check that asked for it ("judge.score"), where it was no client: its tokens are that check's cost.
+    package var askedBy: String?
+
     // MARK: Where it went
 
     /// A bounded set: it becomes a metric label ("chat_completions").

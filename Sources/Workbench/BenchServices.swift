@@ -28,8 +28,8 @@ struct BenchMetrics: PluginMetrics {
     func observe(_ metric: UInt32, _ value: Double) {}
 }
 
-/// Answers by method and URL; there is no network.
-final class BenchFetcher: PluginFetcher, Sendable {
+/// Answers by method and URL, and a target that is asked as "ASK" and its name; there is no network.
+final class BenchFetcher: PluginFetcher, PluginAsker, Sendable {
     enum Mode: Sendable {
         /// As the fixture says.
         case fixture
@@ -49,12 +49,22 @@ final class BenchFetcher: PluginFetcher, Sendable {
     func set(_ mode: Mode) { self.mode.withLock { $0 = mode } }
 
     func fetch(_ request: PluginFetch, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
-        let found = answers.withLock { $0.first { $0.method == request.method && $0.url == request.url } }
+        answer(request.method, request.url, done)
+    }
+
+    func ask(_ request: PluginAsk, done: @escaping @Sendable (PluginFetchAnswer) -> Void) -> @Sendable () -> Void {
+        answer("ASK", request.target, done)
+    }
+
+    private func answer(_ method: String, _ url: String, _ done: @escaping @Sendable (PluginFetchAnswer) -> Void)
+        -> @Sendable () -> Void
+    {
+        let found = answers.withLock { $0.first { $0.method == method && $0.url == url } }
         let answer =
             found.map { PluginFetchAnswer(status: $0.status, headers: $0.headers, body: Bytes($0.body)) }
             ?? PluginFetchAnswer(
                 status: 0, headers: [], body: .empty,
-                error: "the fixture has no answer to \(request.method) \(request.url)")
+                error: "the fixture has no answer to \(method) \(url)")
         let end = Once(done)
         let pool = pool
         let failure = PluginFetchAnswer(status: 0, headers: [], body: .empty, error: "the fetch failed")

@@ -115,7 +115,7 @@ struct PluginDirectory: Sendable {
             version: HostVersion.text,
             log: { [log] _, plugin, message, fields in
                 log.add(([plugin + ": " + message] + fields.map { "\($0.0)=\($0.1)" }).joined(separator: " "))
-            }, metrics: BenchMetrics(), fetcher: fetcher)
+            }, metrics: BenchMetrics(), fetcher: fetcher, asker: fetcher)
         services.offersExtensions = offersExtensions
         services.guardsTables = guardsTables
         self.services = services

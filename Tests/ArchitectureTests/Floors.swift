@@ -63,8 +63,8 @@ enum Floors {
     /// Beside the floors: what plugin authors import. Nothing on the floors may import it.
     static let sdk = Module(name: "PluginSDK", floor: 0, shims: ["CGatehouse"])
 
-    /// Plugins are self-contained: the SDK and the headers, and nothing else.
-    static let pluginImports: Set<String> = ["PluginSDK", "CGatehouse"]
+    /// Plugins are self-contained: the SDK and the headers, and for signatures the system's libcrypto.
+    static let pluginImports: Set<String> = ["PluginSDK", "CGatehouse", "CCrypto"]
 
     /// Parts of the system, for everyone. Foundation is not among them: it would be most of the binary's size.
     static let system: Set<String> = ["Glibc", "Musl", "Synchronization"]

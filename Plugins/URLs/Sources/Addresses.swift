@@ -1,0 +1,78 @@
+// The http and https addresses in a text, and their hosts. One pass over the bytes.
+
+import PluginSDK
+
+struct Address: Sendable {
+    /// As it stands in the text.
+    let text: String
+    let scheme: String
+    /// In lower case, without port and user.
+    let host: String
+
+    /// All addresses in a text: what follows a scheme and "://", up to a character that none has.
+    static func all(in text: Text) -> [Address] {
+        let bytes = text.bytes
+        var found: [Address] = []
+        var position = 0
+        while let colon = next(UInt8(ascii: ":"), in: bytes, from: position) {
+            position = colon + 1
+            guard colon + 3 < bytes.count, bytes[colon + 1] == slash, bytes[colon + 2] == slash else { continue }
+            var start = colon
+            while start > 0, isLetter(bytes[start - 1]), colon - start < 16 { start -= 1 }
+            var end = colon + 3
+            while end < bytes.count, !isEnd(bytes[end]) { end += 1 }
+            // A sentence's punctuation is not the address's.
+            while end > colon + 3, isTrailing(bytes[end - 1]) { end -= 1 }
+            position = max(end, position)
+            guard start < colon, end > colon + 3 else { continue }
+            let scheme = String(decoding: bytes[start..<colon], as: UTF8.self).lowercased()
+            let host = host(of: bytes[(colon + 3)..<end])
+            if host.isEmpty { continue }
+            found.append(
+                Address(text: String(decoding: bytes[start..<end], as: UTF8.self), scheme: scheme, host: host))
+        }
+        return found
+    }
+
+    private static let slash = UInt8(ascii: "/")
+
+    private static func next(_ byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+        bytes[start...].firstIndex(of: byte)
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool { byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A }
+
+    private static func isEnd(_ byte: UInt8) -> Bool {
+        byte <= 0x20 || byte == 0x7F || "\"'<>{}[]|\\^`,".utf8.contains(byte)
+    }
+
+    private static func isTrailing(_ byte: UInt8) -> Bool { ".;:!?)*_".utf8.contains(byte) }
+
+    /// RFC 3986, 3.2: user and port do not count. "\" ends it, as browsers have it.
+    private static func host(of rest: Slice<UnsafeBufferPointer<UInt8>>) -> String {
+        var authority = rest.prefix { $0 != slash && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
+        if let at = authority.lastIndex(of: UInt8(ascii: "@")) { authority = authority[(at + 1)...] }
+        if let colon = authority.firstIndex(of: UInt8(ascii: ":")) { authority = authority[..<colon] }
+        var host = String(decoding: authority, as: UTF8.self).lowercased()
+        while host.hasSuffix(".") { host.removeLast() }
+        return host
+    }
+}
+
+/// "example.com", or "*.example.com" for what is below it, or "*".
+struct HostPattern: Sendable {
+    private let name: String
+    private let isWildcard: Bool
+
+    /// nil: not a pattern.
+    init?(_ text: String) {
+        let lower = text.lowercased()
+        isWildcard = lower == "*" || lower.hasPrefix("*.")
+        name = String(isWildcard ? lower.dropFirst() : lower[...])
+        if name.contains("*") || name.contains("/") || name.contains(":") || (name.isEmpty && !isWildcard) {
+            return nil
+        }
+    }
+
+    func matches(_ host: String) -> Bool { isWildcard ? host.hasSuffix(name) && host != name : host == name }
+}
