@@ -365,7 +365,7 @@ import Testing
         Flaw("/needs", "[1]", "/needs: expected an array of texts, found a number in it"),
         Flaw(
             "/needs", "[\"gh.quantum/1\"]",
-            "/needs: this host does not offer gh.quantum/1; it offers gh.http/1, gh.metrics/1, gh.regex/1, gh.schema/1, gh.upstream/1"
+            "/needs: this host does not offer gh.quantum/1; it offers gh.gateway/1, gh.http/1, gh.metrics/1, gh.regex/1, gh.schema/1, gh.upstream/1"
         ),
         Flaw("/grants", "{\"egres\": []}", "/grants/egres: unknown member"),
         Flaw("/grants", "{\"egress\": \"all\"}", "/grants/egress: expected an array of texts, found a string"),

@@ -144,6 +144,7 @@ nonisolated(unsafe) let fakeHost: UnsafePointer<gh_host> = {
 nonisolated(unsafe) private let fakeHTTP: UnsafePointer<gh_http> = {
     var http = gh_http()
     http.struct_size = UInt32(MemoryLayout<gh_http>.size)
+    http.cancel = { _ in gh_status(GH_OK) }
     http.fetch = { _, _, request, done, user in
         guard let request, let url = string(request.pointee.url), url != "refused" else { return 0 }
         var field = gh_field()
