@@ -29,10 +29,11 @@ struct Sight: Sendable {
     }
 
     /// Credentials are visible where the operator says so by name, and then only. Other headers are, unless the manifest lists what it
-    /// needs: then no more than that.
+    /// needs: then no more than that ("*": all that are no credentials).
     func sees(header name: String) -> Bool {
         if grantedHeaders.contains(name) { return true }
         if ExchangeIdentity.secretHeaders.contains(name) { return false }
-        return askedHeaders?.contains(name) ?? true
+        guard let askedHeaders else { return true }
+        return askedHeaders.contains(name) || askedHeaders.contains("*")
     }
 }

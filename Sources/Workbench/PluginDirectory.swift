@@ -40,6 +40,13 @@ final class TemporaryDirectory: Sendable {
             let platform = "linux-x86_64"
         #endif
         let names = (try? JSONValue(parsing: text))?["library"]
+        if let folder = (try? JSONValue(parsing: text))?["descriptions"]?.string, !folder.contains("/") {
+            mkdir(place + "/" + folder, 0o700)
+            for name in Files.list(directory + "/" + folder) {
+                try Files.write(
+                    try Files.read(directory + "/" + folder + "/" + name), to: place + "/" + folder + "/" + name)
+            }
+        }
         // A manifest that names none is refused when it is read.
         guard let name = names?[platform]?.string, !name.contains("/") else { return place }
         try Files.write(try Files.read(file ?? directory + "/" + name), to: place + "/" + name)

@@ -98,6 +98,16 @@ def signer(tmp_path_factory):
     return Signer(tmp_path_factory.mktemp("keys"), "one")
 
 
+def test_the_authorization_header_is_seen_where_the_operator_grants_it(upstream, signer):
+    """The SDKs send it: without the grant the check finds no token, whatever the header holds."""
+    base = upstream.script(u.answer({"keys": [signer.jwk]}))
+    guard = {"deny": True, "default.jwt": {"jwksUri": base}}
+    headers = {"authorization": "Bearer " + signer.token()}
+    for settings, status in [({}, 446), ({"jwt": {"headers": ["authorization"]}}, 200)]:
+        with Gateway({"plugins": {"settings": settings}}) as gateway:
+            assert guarded(gateway, upstream, guard, headers).status == status
+
+
 def verify(gateway, upstream, token, keys=None, base=None, check="default.jwt", **parameters):
     base = base or upstream.script(u.answer({"keys": keys}))
     guard = {"deny": True, check: {"jwksUri": base, "headerKey": "x-user-token"} | parameters}
