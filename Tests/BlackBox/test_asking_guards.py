@@ -160,6 +160,16 @@ def test_no_token_is_a_failure_and_fetches_nothing(gateway, upstream, signer):
     assert answer.status == 446 and "error" not in result(answer) and not upstream.requests
 
 
+def test_a_token_in_authorization_is_read_when_it_is_granted(upstream, signer):
+    keys = upstream.script(u.answer({"keys": [signer.jwk]}))
+    guard = {"deny": True, "jwt.verify": {"jwksUri": keys}}
+    headers = {"authorization": "Bearer " + signer.token()}
+    for settings, status in [({}, 446), ({"jwt": {"headers": ["authorization"]}}, 200)]:
+        with Gateway({"plugins": {"settings": settings}}) as gateway:
+            assert guarded(gateway, upstream, guard, headers).status == status, settings
+    assert len(upstream.at(keys)) == 1
+
+
 def test_tokens_that_cheat(gateway, upstream, signer):
     keys = [signer.jwk]
     head, claims, signature = signer.token().split(".")

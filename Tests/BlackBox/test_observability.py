@@ -234,7 +234,8 @@ def test_no_body_and_no_secret_is_in_the_log(gateway, upstream):
     ask(gateway, "GET", "/v1/files?api_key=secret-query&x=1", headers=SECRETS | {"x-portkey-trace-id": trace})
     assert gateway.access_line(trace)["path"] == "/v1/files"
     ask(gateway, "POST", "/v1/chat/completions", b'{"the-broken-body": secret', SECRETS)
-    text = "\n".join(gateway.lines)
+    # One of the plugins is called "secrets".
+    text = "\n".join(line for line in gateway.lines if '"plugin loaded"' not in line)
     for word in ("secret", "the-answers-text", "the-prompts-text", "the-broken-body", "It works!"):
         assert word not in text, word
     assert line["status"] == 200

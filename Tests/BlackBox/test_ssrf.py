@@ -199,10 +199,13 @@ def test_public_listening_without_keys_opens_no_loopback(upstream):
 
 
 def test_a_plugin_may_not_fetch_what_is_blocked(gateway, upstream):
-    """Checks that fetch are judged as clients are; the built-in ones do not fetch, so this is about their refusal."""
-    hook = [{"webhook": {"webhookURL": f"http://localhost:{upstream.port}/hook"}}]
-    answer = chat(gateway, KEY | config_header({"provider": "mock", "input_guardrails": hook}))
-    assert answer.status == 400 and not upstream.requests
+    """A guard that fetches reaches no other addresses than clients do: it fails, and its policy decides."""
+    hook = {"webhook": {"webhookURL": f"http://localhost:{upstream.port}/hook"}}
+    answer = chat(gateway, KEY | config_header({"provider": "mock", "input_guardrails": [hook]}))
+    assert answer.status == 200 and not upstream.requests
+    assert answer.json["hook_results"]["before_request_hooks"][0]["checks"][0]["error"]
+    answer = chat(gateway, KEY | config_header({"provider": "mock", "input_guardrails": [hook | {"on_failure": "closed"}]}))
+    assert answer.status == 502 and not upstream.requests
 
 
 def test_many_at_once_are_all_refused(gateway, upstream):

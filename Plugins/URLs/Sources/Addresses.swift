@@ -6,7 +6,7 @@ struct Address: Sendable {
     /// As it stands in the text.
     let text: String
     let scheme: String
-    /// In lower case, without port and user.
+    /// In lower case, without port and user; an IPv6 address in its brackets.
     let host: String
 
     /// All addresses in a text: what follows a scheme and "://", up to a character that none has.
@@ -21,6 +21,10 @@ struct Address: Sendable {
             while start > 0, isLetter(bytes[start - 1]), colon - start < 16 { start -= 1 }
             var end = colon + 3
             while end < bytes.count, !isEnd(bytes[end]) { end += 1 }
+            if end == colon + 3 || bytes[end - 1] == UInt8(ascii: "@"), let closing = literalEnd(in: bytes, at: end) {
+                end = closing + 1
+                while end < bytes.count, !isEnd(bytes[end]) { end += 1 }
+            }
             // A sentence's punctuation is not the address's.
             while end > colon + 3, isTrailing(bytes[end - 1]) { end -= 1 }
             position = max(end, position)
@@ -46,12 +50,23 @@ struct Address: Sendable {
         byte <= 0x20 || byte == 0x7F || "\"'<>{}[]|\\^`,".utf8.contains(byte)
     }
 
+    /// Where an IPv6 address in brackets (RFC 3986, 3.2.2) that begins here ends.
+    private static func literalEnd(in bytes: UnsafeBufferPointer<UInt8>, at start: Int) -> Int? {
+        guard start < bytes.count, bytes[start] == UInt8(ascii: "[") else { return nil }
+        let rest = bytes[(start + 1)..<min(start + 64, bytes.count)]
+        guard let closing = rest.firstIndex(of: UInt8(ascii: "]")) else { return nil }
+        return rest[..<closing].contains(UInt8(ascii: ":")) ? closing : nil
+    }
+
     private static func isTrailing(_ byte: UInt8) -> Bool { ".;:!?)*_".utf8.contains(byte) }
 
     /// RFC 3986, 3.2: user and port do not count. "\" ends it, as browsers have it.
     private static func host(of rest: Slice<UnsafeBufferPointer<UInt8>>) -> String {
         var authority = rest.prefix { $0 != slash && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
         if let at = authority.lastIndex(of: UInt8(ascii: "@")) { authority = authority[(at + 1)...] }
+        if authority.first == UInt8(ascii: "["), let closing = authority.firstIndex(of: UInt8(ascii: "]")) {
+            return String(decoding: authority[...closing], as: UTF8.self).lowercased()
+        }
         if let colon = authority.firstIndex(of: UInt8(ascii: ":")) { authority = authority[..<colon] }
         var host = String(decoding: authority, as: UTF8.self).lowercased()
         while host.hasSuffix(".") { host.removeLast() }
@@ -59,7 +74,7 @@ struct Address: Sendable {
     }
 }
 
-/// "example.com", or "*.example.com" for what is below it, or "*".
+/// "example.com", "[2001:db8::1]", or "*.example.com" for what is below it, or "*".
 struct HostPattern: Sendable {
     private let name: String
     private let isWildcard: Bool
@@ -69,7 +84,10 @@ struct HostPattern: Sendable {
         let lower = text.lowercased()
         isWildcard = lower == "*" || lower.hasPrefix("*.")
         name = String(isWildcard ? lower.dropFirst() : lower[...])
-        if name.contains("*") || name.contains("/") || name.contains(":") || (name.isEmpty && !isWildcard) {
+        let isLiteral = name.hasPrefix("[") && name.hasSuffix("]")
+        if name.contains("*") || name.contains("/") || (name.contains(":") && !isLiteral)
+            || (name.isEmpty && !isWildcard)
+        {
             return nil
         }
     }
