@@ -2,6 +2,6 @@
 
 package enum HostVersion {
     package static let text = "0.1.0"
-    /// The plugin ABI's: "1.0 draft 1".
-    package static let abi = "1.0 draft 1"
+    /// The plugin ABI's.
+    package static let abi = "1.0"
 }

@@ -264,7 +264,8 @@ package struct PluginLoader {
             throw PluginRefusal(
                 file: file,
                 reason:
-                    "was compiled with draft \(plugin.flags) of the ABI's headers; this host has draft \(GH_ABI_DRAFT)")
+                    "was compiled with draft \(plugin.flags) of the ABI's headers; this host has the released \(HostVersion.abi): build it again"
+            )
         }
         let id = plugin.id.string ?? ""
         guard id == manifest.id else {

@@ -69,8 +69,9 @@ import Testing
         Fault(define: "STRUCT_SIZE=0", reason: "its descriptor has struct_size 0; expected at least 72"),
         Fault(define: "STRUCT_SIZE=64", reason: "its descriptor has struct_size 64; expected at least 72"),
         Fault(define: "MIN_HOST_MINOR=1", reason: "refusals needs ABI 1.1; this host speaks 1.0"),
-        Fault(define: "FLAGS=2", reason: "was compiled with draft 2 of the ABI's headers; this host has draft 1"),
-        Fault(define: "FLAGS=0", reason: "was compiled with draft 0 of the ABI's headers; this host has draft 1"),
+        Fault(
+            define: "FLAGS=1",
+            reason: "was compiled with draft 1 of the ABI's headers; this host has the released 1.0: build it again"),
         Fault(define: "ID=\"other\"", reason: "says that its id is \"other\"; plugin.json says \"refusals\""),
         Fault(define: "VERSION=\"1.0.1\"", reason: "says that its version is \"1.0.1\"; plugin.json says \"1.0.0\""),
         Fault(define: "NO_CREATE", reason: "its descriptor lacks create, destroy or query"),

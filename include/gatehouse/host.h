@@ -112,7 +112,8 @@ struct gh_host {
 
   /* [hook] How many segments the side has. */
   size_t (*segment_count)(const gh_exchange *, gh_side);
-  /* [hook] Fills *out, whose struct_size the caller has set. GH_NOT_FOUND past the last. Reading it counts as seeing it. */
+  /* [hook] Fills *out, whose struct_size the caller has set. GH_NOT_FOUND past the last. Reading it counts as seeing it.
+   * Where text is withheld from the plugin (grants): GH_UNSUPPORTED, and body() and json() are absent. */
   gh_status (*segment)(const gh_exchange *, gh_side, size_t index, gh_segment *out);
 
   /* [hook] Nanoseconds until the host stops waiting: the smaller of the hook's and the exchange's limit. */

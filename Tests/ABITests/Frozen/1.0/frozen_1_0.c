@@ -163,6 +163,18 @@ MEMBER(gh_auth, 0, struct_size, uint32_t);
 MEMBER(gh_auth, 4, reserved, uint32_t);
 MEMBER(gh_auth, 8, sign, gh_verdict (*)(void *, gh_exchange *, gh_out *, gh_decision *));
 
+GROWS(gh_gateway_request, 40);
+MEMBER(gh_gateway_request, 0, struct_size, uint32_t);
+MEMBER(gh_gateway_request, 4, timeout_ms, uint32_t);
+MEMBER(gh_gateway_request, 8, target, gh_str);
+MEMBER(gh_gateway_request, 24, body, gh_str);
+
+GROWS(gh_gateway, 24);
+MEMBER(gh_gateway, 0, struct_size, uint32_t);
+MEMBER(gh_gateway, 4, reserved, uint32_t);
+MEMBER(gh_gateway, 8, ask, gh_token (*)(const gh_host *, gh_exchange *, const gh_gateway_request *, void (*)(void *, const gh_http_in *), void *));
+MEMBER(gh_gateway, 16, cancel, gh_status (*)(gh_token));
+
 GROWS(gh_http_request, 72);
 MEMBER(gh_http_request, 0, struct_size, uint32_t);
 MEMBER(gh_http_request, 4, timeout_ms, uint32_t);
@@ -201,7 +213,7 @@ MEMBER(gh_regex, 32, free_pattern, void (*)(gh_regex_pattern *));
 GROWS(gh_schema, 32);
 MEMBER(gh_schema, 0, struct_size, uint32_t);
 MEMBER(gh_schema, 4, reserved, uint32_t);
-MEMBER(gh_schema, 8, compile, gh_schema_compiled *(*)(const gh_host *, gh_str, gh_schema_violation, void *));
+MEMBER(gh_schema, 8, compile, gh_schema_compiled *(*)(const gh_host *, gh_str, uint32_t, gh_schema_violation, void *));
 MEMBER(gh_schema, 16, validate, int32_t (*)(const gh_schema_compiled *, gh_str, gh_schema_violation, void *));
 MEMBER(gh_schema, 24, free_schema, void (*)(gh_schema_compiled *));
 
@@ -279,6 +291,8 @@ VALUE(GH_REGEX_MULTILINE, 2);
 VALUE(GH_REGEX_DOTALL, 4);
 VALUE(GH_REGEX_EXTENDED, 8);
 VALUE(GH_REGEX_BYTES, 16);
+VALUE(GH_SCHEMA_FORMATS, 1);
+VALUE(GH_SCHEMA_DRAFT_7, 2);
 VALUE(GH_ABI_MAJOR, 1);
 
 TYPE(gh_token, uint64_t *);
@@ -297,6 +311,7 @@ _Static_assert(_Generic(&gh_plugin_entry_v1, const gh_plugin *(*)(const gh_host 
 
 int main(void) {
   const char *const strings[][2] = {
+      {GH_EXT_GATEWAY, "gh.gateway/1"},
       {GH_EXT_HTTP, "gh.http/1"},
       {GH_EXT_METRICS, "gh.metrics/1"},
       {GH_EXT_REGEX, "gh.regex/1"},

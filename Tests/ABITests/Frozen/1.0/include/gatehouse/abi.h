@@ -21,7 +21,7 @@
 
 #define GH_ABI_MAJOR 1
 #define GH_ABI_MINOR 0
-#define GH_ABI_DRAFT 1 /* until 1.0 is frozen; a draft plugin loads only in a host of the same draft number */
+#define GH_ABI_DRAFT 0 /* 1.0 is frozen: CHANGES.md. Drafts had other numbers, and are built again */
 
 /* A view of text. ptr NULL: absent. len 0 with ptr set: present and empty. */
 typedef struct gh_str {

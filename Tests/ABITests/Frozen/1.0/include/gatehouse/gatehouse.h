@@ -8,6 +8,7 @@
 #include "plugin.h"
 #include "provider.h"
 #include "auth.h"
+#include "ext/gateway.h"
 #include "ext/http.h"
 #include "ext/metrics.h"
 #include "ext/regex.h"

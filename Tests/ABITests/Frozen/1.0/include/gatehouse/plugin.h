@@ -27,7 +27,7 @@ typedef struct gh_plugin {
   uint32_t struct_size;
   uint32_t abi_minor;      /* GH_ABI_MINOR of the headers it was compiled with */
   uint32_t min_host_minor; /* the oldest minor it can live with */
-  uint32_t flags;          /* GH_ABI_DRAFT */
+  uint32_t flags;          /* GH_ABI_DRAFT; a host refuses others */
   gh_str id;
   gh_str version;
   /* [control] One instance per use in a config, immutable afterwards. host lives until destroy() has returned. NULL:
