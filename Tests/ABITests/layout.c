@@ -28,6 +28,8 @@ VERSIONED(gh_provider, map_error);
 VERSIONED(gh_auth, sign);
 VERSIONED(gh_http_request, body);
 VERSIONED(gh_http, cancel);
+VERSIONED(gh_gateway_request, body);
+VERSIONED(gh_gateway, cancel);
 VERSIONED(gh_metrics, observe);
 VERSIONED(gh_regex, free_pattern);
 VERSIONED(gh_schema, free_schema);
