@@ -12,13 +12,6 @@ package struct Splices: Sendable {
         list.append((range, bytes))
     }
 
-    package func overlaps(_ range: Range<Int>) -> Bool {
-        list.contains {
-            $0.range.overlaps(range)
-                || ($0.range.isEmpty && range.contains($0.range.lowerBound) && $0.range.lowerBound != range.lowerBound)
-        }
-    }
-
     package func apply(to text: Bytes) -> Bytes {
         if list.isEmpty { return text }
         let sorted = list.enumerated().sorted {
@@ -39,6 +32,30 @@ package struct Splices: Sendable {
 }
 
 package enum JSONEditor {
+    /// `text`, which must be valid JSON, without the white space between its tokens.
+    package static func compact(_ text: UnsafeRawBufferPointer) -> Bytes {
+        var output: [UInt8] = []
+        output.reserveCapacity(text.count)
+        var isString = false
+        var isEscaped = false
+        for byte in text {
+            if isString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isString = false
+                }
+            } else {
+                if byte == 0x20 || (0x09...0x0D).contains(byte) { continue }
+                isString = byte == UInt8(ascii: "\"")
+            }
+            output.append(byte)
+        }
+        return Bytes(output)
+    }
+
     /// Puts members into the object that `text` is: those present are replaced where they stand, others are appended before
     /// the closing brace. `members` hold names and raw JSON values. `text` must be a valid JSON object.
     package static func merge(_ text: Bytes, _ members: [(key: String, value: [UInt8])]) throws(JSONError) -> Bytes {

@@ -84,6 +84,13 @@ package final class BodyView: Sendable {
             return presented
         }
     }
+
+    /// The segment with this id, which is its place among the body's.
+    package func segment(_ id: UInt64) -> PresentedSegment? {
+        let segments = segments
+        guard id < segments.count, segments[Int(id)].segment.id == id else { return nil }
+        return segments[Int(id)]
+    }
 }
 
 /// A segment with its views as plugins get them, made once per body.

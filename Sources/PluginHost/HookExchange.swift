@@ -18,6 +18,8 @@ package final class HookExchange: @unchecked Sendable {
 
     // Staged by the plugin, taken by the host after the call.
     package private(set) var edits: [Edit] = []
+    /// Where the edits are, by segment.
+    private var editedRanges: [UInt64: StagedRanges] = [:]
     package private(set) var puts: [Put] = []
     package private(set) var newBodies: [Side: Bytes] = [:]
     package private(set) var headerChanges: [(name: String, value: String?)] = []
@@ -57,11 +59,6 @@ package final class HookExchange: @unchecked Sendable {
         package var segment: UInt64
         package var range: Range<Int>
         package var text: Bytes
-
-        /// True when both change the same bytes, or one inserts inside of what the other replaces.
-        func isInTheWay(of other: Range<Int>) -> Bool {
-            range.lowerBound < other.upperBound && other.lowerBound < range.upperBound
-        }
     }
 
     package struct Put: Sendable {
@@ -73,7 +70,7 @@ package final class HookExchange: @unchecked Sendable {
 
     package struct Report: Sendable {
         package var passed: Bool
-        /// A JSON value, or nil.
+        /// A JSON value without white space between its tokens, or nil.
         package var data: Bytes?
     }
 
@@ -98,7 +95,10 @@ package final class HookExchange: @unchecked Sendable {
     package func prepare(_ facts: ExchangeFacts, deadline: Deadline) {
         self.facts = facts
         self.deadline = deadline
-        edits = []
+        if !edits.isEmpty {
+            edits = []
+            editedRanges = [:]
+        }
         puts = []
         newBodies = [:]
         headerChanges = []
@@ -174,6 +174,9 @@ package final class HookExchange: @unchecked Sendable {
 
     // MARK: Staging
 
+    /// An id as plugins know it: the segment's own in these bits, the side above.
+    static let segmentBits: UInt64 = 1 << 62 - 1
+
     private var refusesChanges: gh_status? {
         if isOver { return gh_status(GH_GONE) }
         return nil
@@ -196,9 +199,7 @@ package final class HookExchange: @unchecked Sendable {
         } else {
             let side: Side = id >> 62 == 0 ? .request : .response
             let view = side == .request ? facts.request : facts.response
-            guard let found = view?.segments.first(where: { $0.segment.id | UInt64(side.rawValue) << 62 == id }) else {
-                return gh_status(GH_NOT_FOUND)
-            }
+            guard let found = view?.segment(id & Self.segmentBits) else { return gh_status(GH_NOT_FOUND) }
             if found.segment.flags & UInt32(GH_SEGMENT_READ_ONLY) != 0 { return gh_status(GH_UNSUPPORTED) }
             presentedText = found.text
         }
@@ -206,7 +207,7 @@ package final class HookExchange: @unchecked Sendable {
         guard range.upperBound <= presentedText.count, isBoundary(presentedText, range.lowerBound),
             isBoundary(presentedText, range.upperBound)
         else { return gh_status(GH_INVALID) }
-        if edits.contains(where: { $0.segment == id && $0.isInTheWay(of: range) }) { return gh_status(GH_INVALID) }
+        guard editedRanges[id, default: StagedRanges()].add(range) else { return gh_status(GH_INVALID) }
         edits.append(Edit(segment: id, range: range, text: text.copied))
         return gh_status(GH_OK)
     }
@@ -276,11 +277,14 @@ package final class HookExchange: @unchecked Sendable {
     func addReport(_ passed: Bool, _ data: gh_str) -> gh_status {
         if let refused = refusesChanges { return refused }
         guard data.len <= 1 << 20, reports.count < 64 else { return gh_status(GH_OVER_LIMIT) }
+        var compact: Bytes?
         if !data.isAbsent {
             var reader = JSONReader(data.buffer)
             guard (try? reader.skipValue()) != nil, (try? reader.finish()) != nil else { return gh_status(GH_INVALID) }
+            // On one line, as it goes into an event of a stream and into the log.
+            compact = JSONEditor.compact(data.buffer)
         }
-        reports.append(Report(passed: passed, data: data.isAbsent ? nil : data.copied))
+        reports.append(Report(passed: passed, data: compact))
         return gh_status(GH_OK)
     }
 

@@ -16,11 +16,7 @@ extension HookExchange {
         } else if !ours.isEmpty {
             var changes = SegmentEdits()
             for edit in ours {
-                guard
-                    let presented = view.segments.first(where: {
-                        $0.segment.id | UInt64(side.rawValue) << 62 == edit.segment
-                    })
-                else { continue }
+                guard let presented = view.segment(edit.segment & Self.segmentBits) else { continue }
                 changes.replace(edit.range, of: presented.segment, with: edit.text)
             }
             body = changes.apply(to: body)
@@ -38,10 +34,9 @@ extension HookExchange {
     /// The staged changes of the request on another body than the one that was presented: without the target's parameters,
     /// from which the next attempt starts. nil when there are none. Where a text was edited it must be the same in both.
     package func changedRequest(_ view: BodyView) throws(GatewayError) -> Bytes? {
-        func text(_ id: UInt64, in view: BodyView) -> Bytes? { view.segments.first { $0.segment.id == id }?.text }
         if newBodies[.request] == nil {
-            for edit in edits where edit.segment >> 62 == 0 {
-                guard let shown = text(edit.segment, in: facts.request), shown == text(edit.segment, in: view) else {
+            for segment in Set(edits.lazy.map(\.segment)) where segment >> 62 == 0 {
+                guard let shown = facts.request.segment(segment)?.text, shown == view.segment(segment)?.text else {
                     throw GatewayError(
                         .pluginFailed, status: 502, "edit: the client's text is another one than was presented")
                 }

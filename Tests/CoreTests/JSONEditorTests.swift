@@ -99,15 +99,6 @@ private func remove(_ pointer: String, from text: String) -> String {
         #expect(splice("abc") == "abc")
         #expect(splice("", (0..<0, "x")) == "x")
     }
-
-    @Test func splicesKnowWhatIsTaken() {
-        var splices = Splices()
-        splices.replace(2..<5, with: [])
-        splices.replace(8..<8, with: [])
-        #expect(splices.overlaps(4..<6) && splices.overlaps(0..<3) && splices.overlaps(7..<9))
-        #expect(!splices.overlaps(5..<7) && !splices.overlaps(0..<2) && !splices.overlaps(8..<9))
-        #expect(Splices().isEmpty && !splices.isEmpty)
-    }
 }
 
 @Suite struct JSONPointerTests {
@@ -162,6 +153,14 @@ private func remove(_ pointer: String, from text: String) -> String {
         #expect(String(bytes[range]) == "2")
         #expect(JSONPointer().find(in: bytes.buffer).map { String(bytes[$0]) } == #"{ "\u0061\/b" : [ 1 , 2 ] }"#)
         #expect(JSONPointer(["a"]).find(in: Bytes("{\"a\"").buffer) == nil)
+    }
+
+    @Test(arguments: [
+        (" { \"a b\" :\n[ 1 ,\t2 ]\r\n} ", #"{"a b":[1,2]}"#), (#""x \" y""#, #""x \" y""#), ("[]", "[]"),
+        (#"{"a\\": " b ", "c" : null}"#, #"{"a\\":" b ","c":null}"#),
+    ])
+    func compactJSONHasNoSpaceBetweenTokens(_ text: String, _ compact: String) {
+        #expect(String(JSONEditor.compact(Bytes(text).buffer)) == compact)
     }
 
     @Test func pointersGrow() {

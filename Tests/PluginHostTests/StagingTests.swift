@@ -335,6 +335,13 @@ import Wire
         #expect(exchange.reports.map(\.passed) == [true])
     }
 
+    @Test func reportsFitOnOneLine() throws {
+        let exchange = try Bench.doing("verdict").exchange()
+        exchange.prepare(exchange.facts, deadline: .never)
+        #expect(exchange.addReport(false, gh_str("{\n  \"words\": [\"a b\",\r\n\t\"c\"]\n}")) == gh_status(GH_OK))
+        #expect(exchange.reports.first?.data.map { String($0) } == #"{"words":["a b","c"]}"#)
+    }
+
     @Test func keptStringsLiveAsLongAsTheExchange() async throws {
         let bench = try Bench.doing("verdict")
         let exchange = bench.exchange()
