@@ -108,31 +108,33 @@ extension Worker {
             limit: aside.isEmpty ? config.cache.maximumEntryBytes : config.limits.upstreamBodyBytes,
             writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off } && !exchange.wantsReceipts,
             isRestored: guards.contains(where: \.restores))
-        let isWhole = await relayEvents(stream, guards, exchange, target, &relay)
-        let isComplete = relay.isComplete
+        await relayEvents(stream, guards, exchange, target, &relay)
+        guard !aside.isEmpty else { return }
         guard let sent = relay.assembled() else {
-            if !aside.isEmpty {
-                logger.warning(
-                    "a stream could not be put together for its async guards",
-                    metadata: ["trace_id": "\(exchange.traceID)"])
-            }
+            logger.warning(
+                "a stream could not be put together for its async guards",
+                metadata: ["trace_id": "\(exchange.traceID)"])
             return
         }
         // They judge what went out, also of a stream that broke off.
         let view = BodyView(body: sent, endpoint: exchange.endpoint, isRequest: false)
         for stage in aside { setAside(stage, .after, streamFacts(exchange, target, view), exchange) }
-        guard isWhole, isComplete else { return }
+    }
+
+    /// Puts a stream that is complete into the cache before its end leaves: whoever has read the end finds it there.
+    private func store(_ stream: OpenStream, _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay) {
+        guard exchange.cacheKey != nil, !relay.isStored, relay.isComplete, let body = relay.assembled() else { return }
+        relay.isStored = true
         let answer = Answer(
-            status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: sent)
+            status: stream.status, contentType: "application/json", headers: Self.relayed(stream.headers), body: body)
         answer.isCanonical = true
         storeInCache(answer, exchange, target)
     }
 
-    /// False when the stream ended before its upstream did, or in an error.
     private func relayEvents(
         _ stream: OpenStream, _ guards: [StreamGuard], _ exchange: Exchange, _ target: Target,
         _ relay: inout StreamRelay
-    ) async -> Bool {
+    ) async {
         beginEvents(status: stream.status, headers: Self.relayed(stream.headers), exchange, target)
         var output = BytesBuilder()
         writeResults(exchange.guardResults, .before, exchange, target, into: &output)
@@ -148,6 +150,8 @@ extension Worker {
                     try await pass(batch.events, guards[...], exchange, target, &relay, into: &output)
                 }
                 if output.count > 0 {
+                    // Guards that may still refuse hold the end back; without any it is in here.
+                    if relay.writesRaw { store(stream, exchange, target, &relay) }
                     exchange.client.write(output.finish())
                     exchange.client.flush()
                     if let gap = relay.gap() { gaps.observe(nanoseconds: gap) }
@@ -158,19 +162,17 @@ extension Worker {
             try await finish(guards, exchange, target, &relay, into: &output)
         } catch let refusal as GatewayError {
             noteReceipts(guards, exchange)
-            refuse(refusal, stream, exchange, &output)
-            return false
+            return refuse(refusal, stream, exchange, &output)
         } catch {
             noteReceipts(guards, exchange)
-            breakOff(
+            return breakOff(
                 error as? UpstreamFailure ?? UpstreamFailure(.internalError, "\(error)"), stream, exchange, target,
                 &output)
-            return false
         }
         relay.end(into: &output)
+        store(stream, exchange, target, &relay)
         exchange.client.write(output.finish())
         exchange.client.end()
-        return true
     }
 
     /// The upstream broke in mid-stream: one error event in the client's format, then a clean end.
@@ -251,6 +253,8 @@ struct StreamRelay {
     private let endpoint: Endpoint
     /// Puts together what leaves.
     private var assembler: StreamAssembler?
+    private var whole: Bytes?
+    var isStored = false
     let writesRaw: Bool
     /// What is put together is what the client would get without the last guards, which restore.
     let isRestored: Bool
@@ -271,7 +275,10 @@ struct StreamRelay {
     }
 
     /// The answer that has left; nil when nobody wanted it put together, or there is none.
-    mutating func assembled() -> Bytes? { assembler?.finish() }
+    mutating func assembled() -> Bytes? {
+        if whole == nil { whole = assembler?.finish() }
+        return whole
+    }
 
     /// All of the answer has come, its end included.
     var isComplete: Bool { assembler?.isComplete ?? false }
