@@ -221,6 +221,9 @@ typedef struct found {
 
 /* ---- building ---------------------------------------------------------------------------------------------------- */
 
+/* Seventeen bytes of memory for each state. */
+enum { MOST_WORDS = 100000, MOST_STATES = 2000002 };
+
 /* Reads eight bytes at p, whatever the words' length. */
 static uint32_t filter_place(const list *l, const uint8_t *p) {
   uint64_t key;
@@ -236,7 +239,7 @@ static uint32_t may_begin(const list *l, const uint8_t *p) {
 
 static int build_filter(list *l) {
   uint32_t bits = 1u << 12;
-  while (bits < l->count * 16 && bits < 1u << 18) bits *= 2;
+  while (bits < l->count * 16 && bits < 1u << 20) bits *= 2;
   l->filter_mask = bits - 1;
   l->filter_bytes = 8;
   for (size_t i = 0; i < l->count; i++)
@@ -276,10 +279,16 @@ static uint32_t step(const list *l, uint32_t state, uint8_t byte) {
   return next;
 }
 
-/* Lays the trie out: each state stands for the words, a range of the sorted list, that share a prefix. */
-static int build_trie(list *l) {
+/* The root, the end, and one for each byte of the words at most. */
+static size_t states_needed(const list *l) {
   size_t most = 2;
   for (size_t i = 0; i < l->count; i++) most += l->words[i].folded_length;
+  return most;
+}
+
+/* Lays the trie out: each state stands for the words, a range of the sorted list, that share a prefix. */
+static int build_trie(list *l) {
+  size_t most = states_needed(l);
   struct range { uint32_t from, to, depth, parent; } *ranges = malloc(most * sizeof *ranges);
   l->first = calloc(most, sizeof *l->first);
   l->label = calloc(most, sizeof *l->label);
@@ -738,7 +747,7 @@ static const char *fill(list *l, gh_str config, char *pointer) {
   if (!config.ptr || !read_config(&r, l)) return "Must be an object with \"words\", an array of strings";
   strcpy(pointer, "/words");
   if (!l->count) return "Must have at least one word";
-  if (l->count > 10000) return "Must have at most 10000 words";
+  if (l->count > MOST_WORDS) return "Must have at most 100000 words";
   for (size_t i = 0; i < l->count; i++) {
     if (l->words[i].length) continue;
     char digits[24], *digit = digits + sizeof digits - 1;
@@ -754,6 +763,9 @@ static const char *fill(list *l, gh_str config, char *pointer) {
     l->message_length = sizeof message - 1;
   }
   if (!fold_words(l)) return "Out of memory";
+  strcpy(pointer, "/words");
+  if (states_needed(l) > MOST_STATES) return "Must have at most 2000000 bytes in all";
+  strcpy(pointer, "");
   sort_words(l);
   return build_trie(l) && build_filter(l) ? NULL : "Out of memory";
 }
