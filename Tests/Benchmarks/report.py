@@ -8,7 +8,7 @@ from statistics import median
 
 BODIES = ("1 KB", "32 KB")
 CONNECTIONS = (1, 16, 64)
-TARGETS = ("direct", "nginx", "gatehouse bare", "gatehouse default", "gatehouse guards")
+TARGETS = ("direct", "nginx", "gatehouse bare", "gatehouse default", "gatehouse guards", "gatehouse pii")
 NONE = "-"
 
 # Threads of the default mode with one loop. Busy is one with over 5 % of the process's CPU: the loop, and the access
@@ -141,6 +141,13 @@ def stream_table(figures, targets) -> str:
     return "\n".join(parts)
 
 
+def guard_table(figures) -> str:
+    rows = [[check, number(cost["us_1_kb"]), number(cost["mb_per_second"], 0)]
+            for check, cost in sorted(figures.results["guards"].items())]
+    return table("Checks by themselves, on prose in which nothing is found (those that ask others are left out)",
+                 ["", "us, 1 KB", "MB/s, 32 KB"], rows) if rows else ""
+
+
 def process_tables(figures) -> str:
     names = [name for name in ("nginx", "gatehouse") if name in figures.results["processes"]]
     rows = []
@@ -205,6 +212,9 @@ def requirements(figures) -> list[Requirement]:
     add("CPU per relayed SSE chunk over nginx's",
         ratios(streams(default, "64 at 5 ms", "cpu_us"), streams("nginx", "64 at 5 ms", "cpu_us")),
         "x", 1.5, 1.3, digits=2)
+    add("CPU per SSE chunk with pii in windows over nginx's",
+        ratios(streams("gatehouse pii", "64 at 5 ms", "cpu_us"), streams("nginx", "64 at 5 ms", "cpu_us")),
+        "x", 2.5, 2.0, digits=2)
     for body in BODIES:
         add(f"CPU of three guards, {body}, 64 connections",
             differences(requests(guards, body, 64, "cpu_us"), requests(default, body, 64, "cpu_us")), "us", 15.0)
@@ -240,6 +250,7 @@ def requirement_table(figures) -> str:
 def render(results) -> str:
     figures = Figures(results)
     targets = [target for target in TARGETS if f"{target}/1 KB/64" in results["requests"]]
+    streamed = [target for target in TARGETS if f"{target}/64 at 5 ms" in results["streams"]]
     shares = results["foreign_shares"]
     disturbed = sum(1 for share in shares if share > DISTURBED)
     conditions = (
@@ -250,7 +261,7 @@ def render(results) -> str:
         conditions += "\nTHE MACHINE WAS BUSY: take the figures for an indication, and run again when it is quiet."
     parts = [conditions + "\n"]
     parts += [request_table(figures, targets, body) for body in BODIES]
-    parts += [stream_table(figures, targets), process_tables(figures), scaling_table(figures),
+    parts += [stream_table(figures, streamed), guard_table(figures), process_tables(figures), scaling_table(figures),
               cross_check_table(figures, targets)]
     if results["notes"]:
         parts.append("Notes\n" + "".join(f"  - {note}\n" for note in results["notes"]))

@@ -32,9 +32,10 @@ IDLE_CONNECTIONS = 1000
 CHUNKS = 200
 
 # Every target gets the same headers, so that nobody is charged for reading more of them. Only the guards' runs name
-# the other config.
+# another config.
 PLAIN = "x-portkey-config: plain"
 GUARDED = "x-portkey-config: guarded"
+REDACTED = "x-portkey-config: redacted"
 METADATA = 'x-portkey-metadata: {"team":"bench"}'
 
 
@@ -82,6 +83,7 @@ class Target:
     port: int
     process: Process | None = None
     config_header: str = PLAIN
+    requests: bool = True
     streams: bool = True
     answer_bytes: dict = field(default_factory=dict)  # body name -> what load.c is to accept
 
@@ -117,7 +119,8 @@ class Bench:
         self.started = time.monotonic()
         self.machine = Machine(self.plan.patience, self.plan.patience_in_all)
         self.load_program = arguments.build_dir / "load"
-        self.results = {"requests": {}, "streams": {}, "processes": {}, "scaling": {}, "wrk": {}, "notes": []}
+        self.results = {"requests": {}, "streams": {}, "processes": {}, "scaling": {}, "wrk": {}, "guards": {},
+                        "notes": []}
         self.repeats_left, self.foreign_shares = self.plan.repeats, []
         self.upstream = {}  # process name -> [requests, upstream connections opened]
 
@@ -332,6 +335,8 @@ class Bench:
     def run_rounds(self, targets):
         self.say("warming up: " + ", ".join(target.name for target in targets))
         for target in targets:
+            if not target.requests:
+                continue
             self.probe(target)
             for body_name in BODIES:
                 self.measure_requests(target, body_name, max(CONNECTIONS), 0.1, warming=True)
@@ -346,7 +351,7 @@ class Bench:
             in_turn = targets[turn:] + targets[:turn]  # nobody always comes after the same one
             for body_name in BODIES:
                 for connections in CONNECTIONS:
-                    for target in in_turn:
+                    for target in (target for target in in_turn if target.requests):
                         self.keep(
                             self.results["requests"].setdefault(f"{target.name}/{body_name}/{connections}", []),
                             lambda: self.measure_requests(target, body_name, connections, self.plan.request_seconds))
@@ -434,6 +439,24 @@ class Bench:
         self.say(f"scaling of {name}: " + ", ".join(
             f"{loops} x {run['per_second']:.0f}/s" for loops in runs for run in runs[loops]))
 
+    def measure_guards(self):
+        """What each check of the plugins costs by itself, as `gatehouse plugin test --bench` has it: on the CPU of the proxies."""
+        self.machine.wait_until_quiet()
+        for source in sorted((HERE.parent.parent / "Plugins").glob("*/plugin.json")):
+            plugin = json.loads(source.read_text())["id"]
+            libraries = list((self.arguments.stage / "lib/gatehouse/plugins" / plugin).glob("*.so"))
+            if len(libraries) != 1:
+                continue
+            command = [self.arguments.gatehouse, "plugin", "test", source.parent, "--library", libraries[0], "--bench"]
+            done = subprocess.run(
+                ["taskset", "-c", ",".join(map(str, sorted(self.machine.proxy_cpus))), *command], capture_output=True,
+                text=True, timeout=120)
+            if done.returncode:
+                raise Broken(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+            for check, small, large in re.findall(r"^(\S+)  1 KB (\S+) us  32 KB (\S+) MB/s$", done.stdout, re.MULTILINE):
+                self.results["guards"][check] = {"us_1_kb": float(small), "mb_per_second": float(large)}
+        self.say(f"{len(self.results['guards'])} checks by themselves")
+
     def cross_check(self, target):
         """wrk's own count of requests per second, beside load.c's."""
         seconds = max(1, round(self.plan.request_seconds))
@@ -457,13 +480,16 @@ class Bench:
             bare = self.start_gatehouse("gatehouse bare", mode="bare")
             default = self.start_gatehouse("gatehouse default")
             guards = Target("gatehouse guards", default.port, default.process, GUARDED, streams=False)
-            targets += [bare, default, guards]
+            redacts = Target("gatehouse pii", default.port, default.process, REDACTED, requests=False)
+            targets += [bare, default, guards, redacts]
         self.run_rounds(targets)
         if gatehouse:
+            self.measure_guards()
             self.results["processes"]["gatehouse"]["resident_after_rounds_mb"] = default.process.resident_mb()
         if self.arguments.wrk:
             for target in targets:
-                self.cross_check(target)
+                if target.requests:
+                    self.cross_check(target)
         else:
             self.note("wrk is not installed: no cross-check of the throughput")
         for target in targets:
