@@ -25,6 +25,9 @@ package final class HookExchange: @unchecked Sendable {
     package private(set) var headerChanges: [(name: String, value: String?)] = []
     package private(set) var attributes: [(key: String, value: String)] = []
     package private(set) var reports: [Report] = []
+    /// What was wrong with the first edit that was refused: a guard that could not change what it wanted to change has not
+    /// done its work, whatever it says.
+    private var misuse: String?
     // What it has read: segments, whole bodies, values at pointers.
     package private(set) var seen: Set<Int> = []
     var sawBody: Set<Side> = []
@@ -104,6 +107,7 @@ package final class HookExchange: @unchecked Sendable {
         headerChanges = []
         attributes = []
         reports = []
+        misuse = nil
         if !seen.isEmpty { seen = [] }
         if !sawBody.isEmpty { sawBody = [] }
         if !seenValues.isEmpty { seenValues = [] }
@@ -184,8 +188,8 @@ package final class HookExchange: @unchecked Sendable {
 
     func stageEdit(_ id: UInt64, _ begin: UInt64, _ end: UInt64, _ text: gh_str) -> gh_status {
         if let refused = refusesChanges { return refused }
-        guard begin <= end, end <= UInt64(Int.max) else { return gh_status(GH_INVALID) }
-        guard UTF8Check.isValid(text.buffer) else { return gh_status(GH_INVALID) }
+        guard begin <= end, end <= UInt64(Int.max) else { return misused("edit() of bytes \(begin) to \(end)") }
+        guard UTF8Check.isValid(text.buffer) else { return misused("edit() with a replacement that is not UTF-8") }
         // A whole new body has no place for edits of the old one.
         guard window != nil || newBodies[id >> 62 == 0 ? .request : .response] == nil else {
             return gh_status(GH_INVALID)
@@ -204,12 +208,33 @@ package final class HookExchange: @unchecked Sendable {
             presentedText = found.text
         }
         let range = Int(begin)..<Int(end)
-        guard range.upperBound <= presentedText.count, isBoundary(presentedText, range.lowerBound),
-            isBoundary(presentedText, range.upperBound)
-        else { return gh_status(GH_INVALID) }
-        guard editedRanges[id, default: StagedRanges()].add(range) else { return gh_status(GH_INVALID) }
+        guard range.upperBound <= presentedText.count else {
+            return misused("edit() of bytes \(begin) to \(end) of a text of \(presentedText.count)")
+        }
+        guard isBoundary(presentedText, range.lowerBound), isBoundary(presentedText, range.upperBound) else {
+            return misused("edit() of bytes \(begin) to \(end), which cuts a character")
+        }
+        guard editedRanges[id, default: StagedRanges()].add(range) else {
+            return misused("edit() of bytes \(begin) to \(end), which another edit changes, too")
+        }
         edits.append(Edit(segment: id, range: range, text: text.copied))
         return gh_status(GH_OK)
+    }
+
+    private func misused(_ what: String) -> gh_status {
+        misuse = misuse ?? what
+        return gh_status(GH_INVALID)
+    }
+
+    /// The decision as it counts: one that would let the exchange go on without a change that was wanted is a failure.
+    func checked(_ decision: Decision) -> Decision {
+        guard let misuse else { return decision }
+        switch decision.verdict {
+        case .proceed, .retry:
+            instance.context.misbehaved(misuse)
+            return Decision(verdict: .fail(misuse))
+        default: return decision
+        }
     }
 
     private func isBoundary(_ text: Bytes, _ offset: Int) -> Bool {

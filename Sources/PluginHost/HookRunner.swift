@@ -273,7 +273,8 @@ enum HookCall {
         }
         forgetCall(of: exchange)
         return .decided(
-            Decision(verdict, decision, from: exchange.instance, presetRelease: exchange.presetRelease))
+            exchange.checked(
+                Decision(verdict, decision, from: exchange.instance, presetRelease: exchange.presetRelease)))
     }
 
     /// The hook has returned another verdict than GH_PENDING: a call that it began nevertheless is dead.

@@ -159,8 +159,8 @@ enum HostTable {
                 return gh_status(GH_INVALID)
             }
             if decision == nil { copy.flags |= UInt32(GH_DECISION_RELEASE_PRESET) }
-            let decision = Decision(
-                verdict, copy, from: call.exchange.instance, presetRelease: call.exchange.presetRelease)
+            let decision = call.exchange.checked(
+                Decision(verdict, copy, from: call.exchange.instance, presetRelease: call.exchange.presetRelease))
             return gh_status(call.complete(decision) ? GH_OK : GH_GONE)
         }
     }

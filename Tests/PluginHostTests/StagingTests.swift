@@ -115,14 +115,14 @@ import Wire
         #"{"model":"m","messages":[{"role":"user","content":"Grüße, \"Ada\" 😀"}],"tags":["a","b"],"n":1}"#
 
     /// The statuses of a script's lines, and the body as it goes on.
-    private func play(_ lines: String..., body: String = StagingTests.body, answer: String? = nil) async throws -> (
-        statuses: [Int], body: String?
-    ) {
+    private func play(
+        _ lines: String..., body: String = StagingTests.body, answer: String? = nil, misuse: String? = nil
+    ) async throws -> (statuses: [Int], body: String?) {
         let bench = try Bench.doing("script", with: [("text", .string(lines.joined(separator: "\n")))])
         let facts = ExchangeFacts.chat(body, answer: answer)
         let exchange = bench.exchange(facts)
         let decision = await loop.run(.request, on: exchange)
-        #expect(decision.verdict == .proceed)
+        #expect(decision.verdict == misuse.map { .fail($0) } ?? .proceed)
         let side: HookExchange.Side = answer == nil ? .request : .response
         return (
             bench.probe.results(lines.count),
@@ -164,20 +164,24 @@ import Wire
 
     @Test func overlappingEditsAreInvalid() async throws {
         let (statuses, body) = try await play(
-            "edit|0|0|4|x", "edit|0|2|6|y", "edit|0|1|1|z", "edit|0|0|4|w", "edit|0|4|4|,", "edit|0|0|0|,")
+            "edit|0|0|4|x", "edit|0|2|6|y", "edit|0|1|1|z", "edit|0|0|4|w", "edit|0|4|4|,", "edit|0|0|0|,",
+            misuse: "edit() of bytes 2 to 6, which another edit changes, too")
         #expect(statuses == [0, GH_INVALID, GH_INVALID, GH_INVALID, 0, 0].map { Int($0) })
         #expect(try JSONValue(parsing: try #require(body))["messages"]?[0]?["content"]?.string == ",x,ße, \"Ada\" 😀")
     }
 
     @Test func anInsertionIsNotReplacedUnseen() async throws {
-        let (statuses, _) = try await play("edit|0|1|1|z", "edit|0|0|2|x")
+        let (statuses, _) = try await play(
+            "edit|0|1|1|z", "edit|0|0|2|x", misuse: "edit() of bytes 0 to 2, which another edit changes, too")
         #expect(statuses == [0, Int(GH_INVALID)])
     }
 
     @Test func editsThatCutACharacterAreInvalid() async throws {
         // ü is two bytes at 2, 😀 four at 15.
         for range in ["2|3", "3|4", "0|3", "15|17", "16|16", "17|19", "3|3"] {
-            #expect(try await play("edit|0|\(range)|x").statuses == [Int(GH_INVALID)], "\(range)")
+            let words = range.replacing("|", with: " to ")
+            let misuse = "edit() of bytes \(words), which cuts a character"
+            #expect(try await play("edit|0|\(range)|x", misuse: misuse).statuses == [Int(GH_INVALID)], "\(range)")
         }
         for range in ["2|4", "15|19", "15|15", "19|19", "0|19"] {
             #expect(try await play("edit|0|\(range)|x").statuses == [0], "\(range)")
@@ -189,7 +193,9 @@ import Wire
             "0|20", "20|20", "5|4", "18446744073709551615|18446744073709551615", "0|18446744073709551615",
             "9223372036854775808|9223372036854775809",
         ] {
-            #expect(try await play("edit|0|\(range)|x").statuses == [Int(GH_INVALID)], "\(range)")
+            let words = range.replacing("|", with: " to ")
+            let misuse = "edit() of bytes \(words)" + (range.hasPrefix("0|20") || range == "20|20" ? " of a text of 19" : "")
+            #expect(try await play("edit|0|\(range)|x", misuse: misuse).statuses == [Int(GH_INVALID)], "\(range)")
         }
     }
 
@@ -452,7 +458,8 @@ import Wire
             "edit|w|2|4|u", "edit|w|3|3|x", "edit|w|4|5|y", "release|7", "json|/n|1", "body|{}", "edit|0|0|1|z",
             check: "stream")
         let exchange = bench.exchange()
-        #expect(await loop.run(.stream(window("Grüße")), on: exchange) == Decision(verdict: .proceed, releasedTo: 7))
+        let misuse = "edit() of bytes 3 to 3, which cuts a character"
+        #expect(await loop.run(.stream(window("Grüße")), on: exchange).verdict == .fail(misuse))
         #expect(
             bench.probe.results(7) == [
                 0, Int(GH_INVALID), Int(GH_INVALID), 0, Int(GH_UNSUPPORTED), Int(GH_UNSUPPORTED), Int(GH_NOT_FOUND),
