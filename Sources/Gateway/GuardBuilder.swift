@@ -181,6 +181,10 @@ struct GuardBuilder {
             default: break
             }
         }
+        if check.restores, policy.streamMode == .off || policy.streamMode == .observe {
+            return
+                "stream.mode \"off\" and \"observe\" would leave the answer's text as it is, which this check is to restore"
+        }
         if policy.runsBeside, check.mutates {
             return "it changes requests, so it cannot run beside the upstream call"
         }
