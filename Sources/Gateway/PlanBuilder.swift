@@ -39,7 +39,7 @@ struct PlanBuilder {
         }
         return Plan(
             route: route, targets: targets, mandatory: inputs.guarding == .none ? GuardSet() : try guards.mandatory(),
-            isFromRequest: config.origin == .request)
+            isFromRequest: config.origin == .request || inputs.inputGuardrails?.isEmpty == false)
     }
 
     /// Finds what is wrong with guards of the file.
