@@ -202,7 +202,7 @@ extension Worker {
             next = askAgain(use, side, exchange, hookExchange, target, &result, &verdict)
         case .fail(let reason):
             verdict = .error
-            next = fail(use, side, exchange, &result, reason, use.onFailure)
+            next = fail(use, side, exchange, &result, reason, use.policy(onFailureOver: coverage))
         case .timeout:
             verdict = .timedOut
             exchange.discardHookExchange(use.instance)

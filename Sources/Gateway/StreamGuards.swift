@@ -348,7 +348,8 @@ extension Worker {
             }
             throw refused(guardian, exchange, denial)
         case .answer, .retry: try fail(guardian, exchange, "the verdict is not possible on a stream", use.onFailure)
-        case .fail(let reason): try fail(guardian, exchange, reason, use.onFailure)
+        case .fail(let reason):
+            try fail(guardian, exchange, reason, use.policy(onFailureOver: guardian.coverage))
         case .timeout:
             guardian.verdict = .timedOut
             try fail(guardian, exchange, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout)

@@ -18,7 +18,8 @@ from test_receipts import RECEIPTS, TOOLS, guarded, none_of, only, receipts
 
 @pytest.fixture(scope="module")
 def gateway(plugins):
-    with serve(plugins, log={"access": True, "format": "json"}) as gateway:
+    # Debug builds of some guards are slow, and their time is not what is tested here.
+    with serve(plugins, log={"access": True, "format": "json"}, may_stall=True) as gateway:
         yield gateway
 
 
@@ -63,6 +64,27 @@ def test_nor_do_a_providers_own_words_in_the_answer(gateway, upstream, guard, st
     if stream:
         assert said(answer.events) == text, answer
     assert only(answer)["verdict"] == "passed"
+
+
+@pytest.mark.parametrize("how", ["whole", "windows", "full"])
+@pytest.mark.parametrize("guard", GUARDS[:4] + [{"wordCount": {"minWords": 1, "maxWords": 9}}], ids=lambda guard: next(iter(guard)))
+def test_a_call_without_arguments_is_not_refused(gateway, upstream, guard, how):
+    """A check that has no text to judge has failed, as Portkey says; who denies need not refuse nothing."""
+    call = {"id": "c1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+    if how == "full":
+        guard = guard | {"stream": {"mode": "full"}}
+
+    def answered(**more):
+        if how == "whole":
+            reply = u.answer(u.completion(message={"content": None, "tool_calls": [call]}))
+        else:
+            reply = u.streams([u.frame(u.chunk(delta={"tool_calls": [{"index": 0} | call]}))] + u.chat_frames()[-2:])
+        answer = guarded(gateway, upstream.script(reply), guard | {"deny": True} | more, side="output", stream=how != "whole")
+        return answer.status == 200 and not answer.text.startswith('data: {"error"')
+
+    assert answered()
+    if how == "whole" and ("contains" in guard or "wordCount" in guard):
+        assert not answered(on_failure="closed")
 
 
 @pytest.mark.parametrize("member", ["metadata", "extra"])
@@ -147,6 +169,17 @@ def test_mandatory_guards_stand_on_every_road(plugins, upstream):
         answer = ask(gateway, "POST", "/v1/chat/completions", gzip.compress(odd), config_header(target(upstream.base)) | {"content-encoding": "gzip", "content-type": "application/json"})
         assert answer.status in (400, 415, 446), answer
         assert not upstream.requests
+
+
+def test_a_clients_mutators_beside_a_saved_config_are_judged_too(plugins, upstream):
+    defaults = {"input_guardrails": [none_of("xyzzy", deny=True)]}
+    with serve(plugins, defaults=defaults, configs={"saved": target(upstream.base)}) as gateway:
+        swap = json.dumps([{"regexReplace": {"rule": "/q/g", "redactText": "y"}}])
+        headers = {"x-portkey-config": "saved", "x-portkey-default-input-guardrails": swap}
+        answer = chat(gateway, headers, messages=[{"role": "user", "content": "xqzzq"}])
+        assert answer.status == 446 and not upstream.requests
+        assert chat(gateway, headers, messages=[{"role": "user", "content": "q"}]).status == 200
+        assert upstream.only.json["messages"][0]["content"] == "y"
 
 
 def test_a_clients_judge_carries_no_text_past_a_mandatory_guard(plugins, upstream):
