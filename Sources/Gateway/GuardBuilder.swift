@@ -116,7 +116,8 @@ struct GuardBuilder {
             onTimeout: failurePolicy(
                 policy.onTimeout ?? policy.onFailure, settings?.onTimeout ?? settings?.onFailure,
                 manifest.onTimeout ?? manifest.onFailure),
-            isPolicyImplied: isPolicyImplied, failsOnError: parameters["failOnError"]?.bool ?? false, scope: scope(policy.scope, parameters),
+            isPolicyImplied: isPolicyImplied, failsOnError: parameters["failOnError"]?.bool ?? false,
+            scope: scope(policy.scope, parameters),
             denies: group.deny, mode: policy.isShadow ? .shadow : group.isAsync ? .async : .enforced,
             demanded: demanded, maximumRetries: policy.maximumRetries, breaker: policy.breaker.map { GuardBreaker($0) },
             stream: streamRule(found.check, group, demanded))

@@ -86,7 +86,8 @@ final class GuardUse: Sendable {
 
     init(
         instance: PluginInstance, check: CheckManifest, id: String, issuer: ReceiptIssuer, timeoutMilliseconds: Int,
-        onFailure: FailurePolicy, onTimeout: FailurePolicy, isPolicyImplied: Bool, failsOnError: Bool, scope: PresentedScope, denies: Bool,
+        onFailure: FailurePolicy, onTimeout: FailurePolicy, isPolicyImplied: Bool, failsOnError: Bool,
+        scope: PresentedScope, denies: Bool,
         mode: HookMode, demanded: Set<Segment.Kind>, maximumRetries: Int?, breaker: GuardBreaker?, stream: StreamRule
     ) {
         self.instance = instance
