@@ -137,13 +137,14 @@ package struct StreamHold {
             if texts[delta.key] == nil {
                 texts[delta.key] = Text(segment: PresentedSegment(delta.segment, in: chunk.data), rank: order.count)
                 order.append(delta.key)
-                open[group(of: delta.key), default: []].append(delta.key)
+                if !Self.isWhole(delta) { open[group(of: delta.key), default: []].append(delta.key) }
             } else if texts[delta.key]?.isLastPresented ?? false {
                 // More of what was said to be finished.
                 texts[delta.key]?.isFinished = false
                 texts[delta.key]?.isLastPresented = false
-                open[group(of: delta.key), default: []].append(delta.key)
+                if !Self.isWhole(delta) { open[group(of: delta.key), default: []].append(delta.key) }
             }
+            if Self.isWhole(delta) { texts[delta.key]?.isFinished = true }
             if let rank = texts[delta.key]?.rank { candidates.append(rank) }
             let start = texts[delta.key]?.end ?? 0
             withExtendedLifetime(text) { texts[delta.key]?.pending.append(contentsOf: text.buffer) }
@@ -159,6 +160,13 @@ package struct StreamHold {
         if let block = chunk.finishedBlock { finish(block & 0xFFFF) }
         if chunk.isEnd { finishAll() }
         candidates.sort(by: >)
+    }
+
+    /// A text beside the choices or blocks, as a provider's name: no later event goes on with it, and none waits for it.
+    private static func isWhole(_ delta: ChunkText.Delta) -> Bool {
+        let place = delta.segment.pointer
+        return delta.key.kind == .other && !place.isEmpty && !place.hasPrefix("/choices")
+            && !place.hasPrefix("/content")
     }
 
     /// What finishes a text.

@@ -87,6 +87,21 @@ def test_a_call_without_arguments_is_not_refused(gateway, upstream, guard, how):
         assert not answered(on_failure="closed")
 
 
+def test_a_providers_own_words_do_not_hold_a_stream_back(gateway, upstream):
+    gate = upstream.gate()
+    frames = [u.frame(u.chunk("a" * 100, provider="Some Cloud")), u.frame(u.chunk("b" * 100))] + u.chat_frames("c")[1:]
+    wanted = config_header(target(upstream.script(u.streams(frames, gates={2: gate})), output_guardrails=[none_of("xyzzy", deny=True)]))
+    with Connection(gateway) as connection:
+        body = json.dumps({"model": "m", "messages": HELLO, "stream": True}).encode()
+        connection.send_request("POST", "/v1/chat/completions", wanted, body)
+        pieces = connection.pieces(connection.read_head())
+        text = b""
+        while b"b" * 100 not in text and b"a" * 100 not in text:
+            text += next(pieces)
+        gate.open()
+        assert b"[DONE]" in b"".join(pieces)
+
+
 @pytest.mark.parametrize("member", ["metadata", "extra"])
 def test_a_word_beside_the_messages_is_found(gateway, upstream, member):
     for guard in none_of("xyzzy"), {"wordlist.block": {"words": ["xyzzy"]}}:
