@@ -1,5 +1,6 @@
 // AskTarget: gh.gateway/1: a plugin asks a target. An exchange without a client takes the steps of Pipeline.swift that lead to an
-// upstream: no guards, so that no judge ever waits for another; a record of its own, so that what it costs is known.
+// upstream: no guards of targets, so that no judge ever waits for another; the operator's mandatory ones where a client's config has
+// made the question; a record of its own, so that what it costs is known.
 
 import Config
 import Core
@@ -99,9 +100,13 @@ extension Worker {
             try readRequest(exchange)
             exchange.record.principal = job.request.identity?.principal
             exchange.metadata = job.request.identity?.metadata ?? exchange.metadata
-            let plan = try await askedPlan(exchange, job.request.target)
+            let plan = try await askedPlan(exchange, job.request)
             exchange.plan = plan
-            try await attempt(exchange, plan)
+            if let refusal = try await guardRequest(exchange, plan) {
+                write(refusal, exchange)
+            } else {
+                try await attempt(exchange, plan)
+            }
         } catch {
             exchange.record.errorKind = error.kind
             write(answer(for: error, exchange), exchange)
@@ -112,8 +117,9 @@ extension Worker {
         }
         timers.cancel(job)
         close(exchange)
-        record(exchange)
         job.finish(exchange.asked?.answer)
+        if !exchange.aside.isEmpty { await judgeAside(exchange) }
+        record(exchange)
         finishHooks(exchange)
     }
 
@@ -134,11 +140,12 @@ extension Worker {
         return exchange
     }
 
-    private func askedPlan(_ exchange: Exchange, _ target: String) async throws(GatewayError) -> Plan {
+    private func askedPlan(_ exchange: Exchange, _ request: PluginAsk) async throws(GatewayError) -> Plan {
+        let target = request.target
         var inputs = PlanInputs()
         if target.hasPrefix("@") { inputs.provider = target } else { inputs.config = target }
         inputs.key = exchange.key?.name
-        inputs.isUnguarded = true
+        inputs.guarding = request.isClients ? .mandatory : .none
         if let plan = exchange.snapshot.plans.find(inputs) { return plan }
         return try await makePlan(exchange, inputs)
     }

@@ -138,8 +138,10 @@ final class Exchange {
         cacheKey = nil
         record.errorKind = nil
         record.deniedBy = nil
-        // The mandatory guards' results stay, those of the last target go.
-        guardResults.before.removeAll { result in !(plan?.mandatory.before.contains { $0 === result.stage } ?? false) }
+        // The mandatory guards' results stay; those of the last target go, and of guards that ran beside its upstream call.
+        guardResults.before.removeAll { result in
+            result.stage.runsBeside || !(plan?.mandatory.before.contains { $0 === result.stage } ?? false)
+        }
         guardResults.after = []
         record.provider = target.slug
         record.targetPath = target.path

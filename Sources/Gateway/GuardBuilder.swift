@@ -96,6 +96,9 @@ struct GuardBuilder {
         let policy = group.policy
         let settings = file.plugins.settings[found.library.manifest.id]
         let manifest = found.library.manifest.defaults
+        let isPolicyImplied =
+            policy.onFailure == nil && settings?.onFailure == nil && file.defaults.onFailure == nil
+            && manifest.onFailure == nil
         func failurePolicy(_ own: FailurePolicy?, _ settings: FailurePolicy?, _ manifest: String?) -> FailurePolicy {
             own ?? settings ?? file.defaults.onFailure ?? manifest.flatMap(FailurePolicy.init(rawValue:))
                 ?? (group.deny ? .closed : .open)
@@ -113,7 +116,8 @@ struct GuardBuilder {
             onTimeout: failurePolicy(
                 policy.onTimeout ?? policy.onFailure, settings?.onTimeout ?? settings?.onFailure,
                 manifest.onTimeout ?? manifest.onFailure),
-            failsOnError: parameters["failOnError"]?.bool ?? false, scope: scope(policy.scope, parameters),
+            isPolicyImplied: isPolicyImplied, failsOnError: parameters["failOnError"]?.bool ?? false,
+            scope: scope(policy.scope, parameters),
             denies: group.deny, mode: policy.isShadow ? .shadow : group.isAsync ? .async : .enforced,
             demanded: demanded, maximumRetries: policy.maximumRetries, breaker: policy.breaker.map { GuardBreaker($0) },
             stream: streamRule(found.check, group, demanded))
@@ -180,6 +184,10 @@ struct GuardBuilder {
             case .full where !judgesAnswers: return "its manifest has no on_response, which mode full needs"
             default: break
             }
+        }
+        if check.restores, policy.streamMode == .off || policy.streamMode == .observe {
+            return
+                "stream.mode \"off\" and \"observe\" would leave the answer's text as it is, which this check is to restore"
         }
         if policy.runsBeside, check.mutates {
             return "it changes requests, so it cannot run beside the upstream call"

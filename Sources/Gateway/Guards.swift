@@ -71,6 +71,8 @@ final class GuardUse: Sendable {
     let timeoutMilliseconds: Int
     let onFailure: FailurePolicy
     let onTimeout: FailurePolicy
+    /// Nobody has set `onFailure`: it follows from `deny`.
+    let isPolicyImplied: Bool
     /// Portkey's way: a check that errored has failed.
     let failsOnError: Bool
     let scope: PresentedScope
@@ -84,7 +86,8 @@ final class GuardUse: Sendable {
 
     init(
         instance: PluginInstance, check: CheckManifest, id: String, issuer: ReceiptIssuer, timeoutMilliseconds: Int,
-        onFailure: FailurePolicy, onTimeout: FailurePolicy, failsOnError: Bool, scope: PresentedScope, denies: Bool,
+        onFailure: FailurePolicy, onTimeout: FailurePolicy, isPolicyImplied: Bool, failsOnError: Bool,
+        scope: PresentedScope, denies: Bool,
         mode: HookMode, demanded: Set<Segment.Kind>, maximumRetries: Int?, breaker: GuardBreaker?, stream: StreamRule
     ) {
         self.instance = instance
@@ -94,6 +97,7 @@ final class GuardUse: Sendable {
         self.timeoutMilliseconds = timeoutMilliseconds
         self.onFailure = onFailure
         self.onTimeout = onTimeout
+        self.isPolicyImplied = isPolicyImplied
         self.failsOnError = failsOnError
         self.scope = scope
         self.denies = denies
@@ -102,5 +106,12 @@ final class GuardUse: Sendable {
         self.maximumRetries = maximumRetries
         self.breaker = breaker
         self.stream = stream
+    }
+
+    /// What becomes of its failure. Where there was no text at all, as in a call without arguments, a check of text has
+    /// failed to judge nothing: unless somebody has said otherwise that lets nothing pass.
+    func policy(onFailureOver coverage: Coverage) -> FailurePolicy {
+        let hadText = coverage.counts.contains { $0.presentedBytes > 0 }
+        return isPolicyImplied && !check.segments.isEmpty && !hadText ? .open : onFailure
     }
 }

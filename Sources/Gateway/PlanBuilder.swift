@@ -38,8 +38,8 @@ struct PlanBuilder {
             throw GatewayError(.invalidConfig, status: 400, error.message)
         }
         return Plan(
-            route: route, targets: targets, mandatory: inputs.isUnguarded ? GuardSet() : try guards.mandatory(),
-            isFromRequest: config.origin == .request)
+            route: route, targets: targets, mandatory: inputs.guarding == .none ? GuardSet() : try guards.mandatory(),
+            isFromRequest: config.origin == .request || inputs.inputGuardrails?.isEmpty == false)
     }
 
     /// Finds what is wrong with guards of the file.
@@ -291,7 +291,8 @@ struct PlanBuilder {
             overrides["model"] = .string(split.model)
         }
         let guardSet =
-            inputs.isUnguarded ? GuardSet() : try guards.build(before: config.beforeGuards, after: config.afterGuards)
+            inputs.guarding == .full
+            ? try guards.build(before: config.beforeGuards, after: config.afterGuards) : GuardSet()
         return Target(
             path: config.path, slug: source.slug, provider: try provider(descriptor, options, config),
             credential: credential(source, config), secrets: secrets(source.named), signer: signer,

@@ -25,8 +25,15 @@ struct PlanInputs: Hashable, Sendable {
     var inputGuardrails: String?
     var outputGuardrails: String?
     var options: [Option] = []
-    /// Asked for by a plugin: without guards.
-    var isUnguarded = false
+    var guarding = Guarding.full
+
+    enum Guarding {
+        case full
+        /// A client's guard asks: the operator's mandatory guards, not the target's.
+        case mandatory
+        /// An operator's guard asks.
+        case none
+    }
 
     struct Option: Hashable, Sendable {
         var name: String

@@ -189,8 +189,11 @@ extension Worker {
         case .deny(let denial):
             verdict = .denied
             result.passed = false
-            exchange.record.deniedBy = use.id
-            next = .stop(.denied(answer(denial, use, exchange)))
+            next = .proceed(nil)
+            if use.mode == .enforced {
+                exchange.record.deniedBy = use.id
+                next = .stop(.denied(answer(denial, use, exchange)))
+            }
         case .answer(let answer):
             verdict = .answered
             next = .stop(.answered(Answer(plugin: answer)))
@@ -199,7 +202,7 @@ extension Worker {
             next = askAgain(use, side, exchange, hookExchange, target, &result, &verdict)
         case .fail(let reason):
             verdict = .error
-            next = fail(use, side, exchange, &result, reason, use.onFailure)
+            next = fail(use, side, exchange, &result, reason, use.policy(onFailureOver: coverage))
         case .timeout:
             verdict = .timedOut
             exchange.discardHookExchange(use.instance)
@@ -244,6 +247,7 @@ extension Worker {
             verdict = .error
             return fail(use, side, exchange, &result, "GH_RETRY is no verdict for on_request", use.onFailure)
         }
+        guard use.mode == .enforced else { return .proceed(nil) }
         if let most = use.maximumRetries, exchange.guardRetries[ObjectIdentifier(use), default: 0] >= most {
             // It has had its tries: the answer is one that it did not let pass.
             verdict = .failed

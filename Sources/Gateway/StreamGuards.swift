@@ -12,8 +12,10 @@ import Wire
 final class StreamGuard {
     let stage: GuardStage
     let use: GuardUse
-    /// It undoes what its request hook did: what goes to the cache is what comes before it.
+    /// It undoes what its request hook did.
     let restores: Bool
+    /// The first of those: what goes to the cache is what comes before it.
+    let isFirstToRestore: Bool
     var mode: CheckManifest.StreamMode { use.stream.mode }
     var hold: StreamHold
     /// Of the whole answer, where that was judged.
@@ -23,7 +25,7 @@ final class StreamGuard {
     var verdict: Receipt.Verdict?
     private let delays: (first: HistogramCell, next: HistogramCell)?
     /// When the events came that have not left.
-    private var arrivals: [Int64] = []
+    private var arrivals: ArraySlice<Int64> = []
     private var hasReleased = false
     private let endpoint: Endpoint
     /// Mode "full": everything, until the end.
@@ -34,12 +36,13 @@ final class StreamGuard {
     var isOff = false
 
     init(
-        stage: GuardStage, use: GuardUse, restores: Bool = false, endpoint: Endpoint,
+        stage: GuardStage, use: GuardUse, restores: Bool, isFirstToRestore: Bool, endpoint: Endpoint,
         delays: (first: HistogramCell, next: HistogramCell)?
     ) {
         self.stage = stage
         self.use = use
         self.restores = restores
+        self.isFirstToRestore = isFirstToRestore
         self.endpoint = endpoint
         self.delays = delays
         hold = StreamHold(endpoint: endpoint, rule: use.stream)
@@ -101,18 +104,23 @@ extension Worker {
     func streamGuards(_ stages: [GuardStage], _ restorers: [Restorer], _ exchange: Exchange) -> [StreamGuard] {
         guard exchange.endpoint.canStream else { return [] }
         let isMeasured = exchange.snapshot.config.metrics.enabled
-        func make(_ stage: GuardStage, _ use: GuardUse, restores: Bool) -> StreamGuard {
+        func make(
+            _ stage: GuardStage, _ use: GuardUse, restores: Bool = false, isFirstToRestore: Bool = false
+        ) -> StreamGuard {
             StreamGuard(
-                stage: stage, use: use, restores: restores, endpoint: exchange.endpoint,
+                stage: stage, use: use, restores: restores, isFirstToRestore: isFirstToRestore,
+                endpoint: exchange.endpoint,
                 delays: isMeasured ? telemetry.streamDelays(use.id) : nil)
         }
         var guards: [StreamGuard] = []
         for stage in stages where !stage.isAside {
             for use in stage.uses where use.check.hooks.contains(.stream) || use.check.hooks.contains(.response) {
-                guards.append(make(stage, use, restores: false))
+                guards.append(make(stage, use))
             }
         }
-        for restorer in restorers { guards.append(make(restorer.stage, restorer.use, restores: true)) }
+        for (index, restorer) in restorers.enumerated() {
+            guards.append(make(restorer.stage, restorer.use, restores: true, isFirstToRestore: index == 0))
+        }
         return guards
     }
 
@@ -126,7 +134,7 @@ extension Worker {
         for event in events {
             var released = [event]
             for guardian in guards {
-                if guardian.restores { relay.assemble(released) }
+                if guardian.isFirstToRestore { relay.assemble(released) }
                 released = try await step(guardian, released, isFinal: false, exchange, target)
             }
             write(released, exchange, target, &relay, into: &output)
@@ -340,7 +348,8 @@ extension Worker {
             }
             throw refused(guardian, exchange, denial)
         case .answer, .retry: try fail(guardian, exchange, "the verdict is not possible on a stream", use.onFailure)
-        case .fail(let reason): try fail(guardian, exchange, reason, use.onFailure)
+        case .fail(let reason):
+            try fail(guardian, exchange, reason, use.policy(onFailureOver: guardian.coverage))
         case .timeout:
             guardian.verdict = .timedOut
             try fail(guardian, exchange, "no verdict within \(use.timeoutMilliseconds) ms", use.onTimeout)

@@ -33,7 +33,8 @@ enum GatewayService {
             context.services.log(.error, context.name, "ask refused: \(reason)", [])
             return 0
         }
-        if exchange?.facts.identity.isAsked == true {
+        // Where a client's guard asks, the operator's guards judge that, and may ask in their turn.
+        if exchange?.facts.identity.isAsked == true, !context.isOperators {
             return refuse("what a plugin asked for asks nobody else")
         }
         guard request.target.len <= targetLimit, let target = request.target.string, !target.isEmpty else {
@@ -48,7 +49,8 @@ enum GatewayService {
             milliseconds: request.timeout_ms == 0 ? defaultTimeoutMilliseconds : Int(request.timeout_ms))
         if let exchange { deadline = min(deadline, exchange.deadline) }
         let ask = PluginAsk(
-            plugin: context.name, identity: exchange?.facts.identity, target: target, body: body, deadline: deadline)
+            plugin: context.name, isClients: !context.isOperators, identity: exchange?.facts.identity, target: target,
+            body: body, deadline: deadline)
         return HTTPService.run(context, exchange, done, user) { context.services.asker.ask(ask, done: $0) }
     }
 }

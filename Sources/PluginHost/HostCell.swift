@@ -29,6 +29,8 @@ final class HostContext: Sendable {
     let extensions: Set<String>
     let egress: [String]
     let sight: Sight
+    /// Its config stands in the gateway's own file.
+    let isOperators: Bool
     let services: HostServices
     let configErrors = Mutex<[PluginConfigError]>([])
     /// True while create() runs: config_error and metric definitions are valid only then.
@@ -38,13 +40,14 @@ final class HostContext: Sendable {
 
     init(
         name: String, pluginID: String, extensions: Set<String>, egress: [String], sight: Sight = Sight(),
-        services: HostServices
+        isOperators: Bool = false, services: HostServices
     ) {
         self.name = name
         self.pluginID = pluginID
         self.extensions = extensions
         self.egress = egress
         self.sight = sight
+        self.isOperators = isOperators
         self.services = services
     }
 

@@ -55,6 +55,8 @@ package protocol PluginFetcher: Sendable {
 package struct PluginAsk: Sendable {
     /// "judge.score", who asks.
     package var plugin: String
+    /// What it asks may be a client's words, which the mandatory guards have not seen: a client's config has made it.
+    package var isClients: Bool
     /// The exchange that it asks for; nil: none.
     package var identity: ExchangeIdentity?
     /// A saved config's name, "@provider", or a config as JSON.

@@ -76,7 +76,8 @@ package final class PluginInstance: @unchecked Sendable {
             name: name, pluginID: library.manifest.id,
             extensions: services.offersExtensions ? library.manifest.extensions : [],
             egress: library.manifest.egress,
-            sight: Sight(library.manifest, services.grants[library.manifest.id]), services: services)
+            sight: Sight(library.manifest, services.grants[library.manifest.id]), isOperators: isOperators,
+            services: services)
         let host = HostCell(context)
         let texts = [Bytes(interface.rawValue), Bytes(id), Bytes(config.bytes)]
         var info = gh_create_info()

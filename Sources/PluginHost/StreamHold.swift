@@ -50,9 +50,12 @@ package struct StreamHold {
         var base = 0
         /// Presented up to here.
         var seen = 0
-        var edits: [TextEdit] = []
+        /// In the order of the text; none overlap.
+        var edits: ArraySlice<TextEdit> = []
         var isFinished = false
         var isLastPresented = false
+        /// Its place among the texts, by their first piece.
+        let rank: Int
 
         var end: Int { base + pending.count }
     }
@@ -70,9 +73,14 @@ package struct StreamHold {
     /// The check wants to be told of the end, and has not been.
     private var owesEnd: Bool
     private var isEnding = false
-    private var held: [HeldEvent] = []
+    private var held: ArraySlice<HeldEvent> = []
     private var texts: [StreamKey: Text] = [:]
     private var order: [StreamKey] = []
+    /// Texts that are not finished, by what finishes them: their choice, or their content block. An event costs what it holds,
+    /// however many texts there are.
+    private var open: [Int: [StreamKey]] = [:]
+    /// Ranks of texts that a window may be due of, the next one last.
+    private var candidates: [Int] = []
     private var newest: SSEEvent?
 
     package init(endpoint: Endpoint, rule: StreamRule) {
@@ -127,13 +135,17 @@ package struct StreamHold {
                 continue
             }
             if texts[delta.key] == nil {
-                texts[delta.key] = Text(segment: PresentedSegment(delta.segment, in: chunk.data))
+                texts[delta.key] = Text(segment: PresentedSegment(delta.segment, in: chunk.data), rank: order.count)
                 order.append(delta.key)
+                if !Self.isWhole(delta) { open[group(of: delta.key), default: []].append(delta.key) }
             } else if texts[delta.key]?.isLastPresented ?? false {
                 // More of what was said to be finished.
                 texts[delta.key]?.isFinished = false
                 texts[delta.key]?.isLastPresented = false
+                if !Self.isWhole(delta) { open[group(of: delta.key), default: []].append(delta.key) }
             }
+            if Self.isWhole(delta) { texts[delta.key]?.isFinished = true }
+            if let rank = texts[delta.key]?.rank { candidates.append(rank) }
             let start = texts[delta.key]?.end ?? 0
             withExtendedLifetime(text) { texts[delta.key]?.pending.append(contentsOf: text.buffer) }
             pieces.append(Piece(delta: index, key: delta.key, range: start..<(start + text.count)))
@@ -141,13 +153,39 @@ package struct StreamHold {
         held.append(HeldEvent(event: event, chunk: chunk, pieces: pieces))
         heldSize += event.data.count + Self.eventCost
         newest = event
-        for choice in chunk.finishedChoices { finish { $0.choice == choice } }
-        if let block = chunk.finishedBlock { finish { $0.belongs(toBlock: block) } }
-        if chunk.isEnd { finish { _ in true } }
+        for choice in chunk.finishedChoices {
+            // An answer of Messages is one choice of many blocks.
+            if endpoint == .messages { finishAll() } else { finish(choice) }
+        }
+        if let block = chunk.finishedBlock { finish(block & 0xFFFF) }
+        if chunk.isEnd { finishAll() }
+        candidates.sort(by: >)
     }
 
-    private mutating func finish(_ matches: (StreamKey) -> Bool) {
-        for key in order where matches(key) { texts[key]?.isFinished = true }
+    /// A text beside the choices or blocks, as a provider's name: no later event goes on with it, and none waits for it.
+    private static func isWhole(_ delta: ChunkText.Delta) -> Bool {
+        let place = delta.segment.pointer
+        return delta.key.kind == .other && !place.isEmpty && !place.hasPrefix("/choices")
+            && !place.hasPrefix("/content")
+    }
+
+    /// What finishes a text.
+    private func group(of key: StreamKey) -> Int {
+        guard endpoint == .messages else { return key.choice }
+        let block = Int(key.part & 0xFFFF)
+        return key.belongs(toBlock: block) ? block : -1
+    }
+
+    private mutating func finish(_ group: Int) {
+        for key in open.removeValue(forKey: group) ?? [] {
+            texts[key]?.isFinished = true
+            if let rank = texts[key]?.rank { candidates.append(rank) }
+        }
+    }
+
+    private mutating func finishAll() {
+        for group in Array(open.keys) { finish(group) }
+        candidates.sort(by: >)
     }
 
     /// The next window to present, if any is due. Settle it before asking again.
@@ -159,7 +197,7 @@ package struct StreamHold {
             } else if hasEnded {
                 hasEnded = false
                 isEnding = true
-                finish { _ in true }
+                finishAll()
             } else if isEnding, owesEnd, let end = endWindow() {
                 owesEnd = false
                 return end
@@ -177,12 +215,16 @@ package struct StreamHold {
         return (key, window)
     }
 
-    private func dueWindow() -> (key: StreamKey, window: StreamWindow)? {
-        for key in order {
-            guard let text = texts[key] else { continue }
+    private mutating func dueWindow() -> (key: StreamKey, window: StreamWindow)? {
+        while let rank = candidates.last {
+            let key = order[rank]
+            guard let text = texts[key] else { return nil }
             let fresh = text.end - text.seen
             let isLast = text.isFinished && !text.isLastPresented
-            guard fresh >= rule.windowBytes || isLast else { continue }
+            guard fresh >= rule.windowBytes || isLast else {
+                candidates.removeLast()
+                continue
+            }
             let whole = Bytes(text.pending)
             let kept = isLast ? 0 : rule.overlapBytes
             let window = StreamWindow(
@@ -200,14 +242,14 @@ package struct StreamHold {
     package mutating func settle(
         _ key: StreamKey, _ window: StreamWindow, releasedTo: Int, edits: [HookExchange.Edit]
     ) -> Bool {
-        guard var text = texts[key] else { return true }
+        guard var text = texts.removeValue(forKey: key) else { return true }
         let most = max(rule.mode == .event ? window.text.count - window.freshFrom : 0, rule.holdBytes)
         var released = window.isLast ? window.text.count : min(max(releasedTo, 0), window.text.count)
         for edit in edits { released = max(released, edit.range.upperBound) }
         let isClamped = window.text.count - released > most
         if isClamped { released = window.text.count - most }
         released = UTF8Check.boundary(window.text.buffer, at: released)
-        for edit in edits {
+        for edit in edits.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
             let range = text.base + edit.range.lowerBound..<text.base + edit.range.upperBound
             text.edits.append(
                 TextEdit(range: range, text: edit.text, leadsIn: edit.range.isEmpty && edit.range.lowerBound == 0))
@@ -226,23 +268,26 @@ package struct StreamHold {
     package mutating func release() -> [SSEEvent] {
         var count = 0
         while count < held.count,
-            held[count].pieces.allSatisfy({ $0.range.upperBound <= (texts[$0.key]?.base ?? .max) })
+            held[held.startIndex + count].pieces.allSatisfy({ $0.range.upperBound <= (texts[$0.key]?.base ?? .max) })
         { count += 1 }
         guard count > 0 else { return [] }
-        let leaving = held.prefix(count).map { edited($0) }
-        for event in held.prefix(count) { heldSize -= event.event.data.count + Self.eventCost }
-        held.removeFirst(count)
-        forgetEdits()
-        return leaving
+        let leaving = held.prefix(count)
+        let events = leaving.map { edited($0) }
+        var left: [StreamKey: Int] = [:]
+        for event in leaving {
+            heldSize -= event.event.data.count + Self.eventCost
+            for piece in event.pieces { left[piece.key] = piece.range.upperBound }
+        }
+        held = held.count == count ? [] : held.dropFirst(count)
+        for (key, end) in left { forgetEdits(of: key, before: end) }
+        return events
     }
 
-    /// Drops the edits of what has left.
-    private mutating func forgetEdits() {
-        for key in order {
-            guard let text = texts[key], !text.edits.isEmpty else { continue }
-            let first = held.lazy.flatMap(\.pieces).first { $0.key == key }
-            texts[key]?.edits.removeAll { $0.isOver(at: first?.range.lowerBound ?? text.end) }
-        }
+    /// Drops the edits of what has left: the next piece begins where the last one ended.
+    private mutating func forgetEdits(of key: StreamKey, before end: Int) {
+        guard let text = texts[key], !text.edits.isEmpty else { return }
+        let kept = text.edits.drop { $0.isOver(at: end) }
+        texts[key]?.edits = kept.isEmpty ? [] : kept
     }
 
     /// Everything that is held, with the edits that were decided, the rest unseen: for a policy that lets the stream go on.
@@ -268,9 +313,10 @@ package struct StreamHold {
     }
 
     /// The text of one piece after all edits that touch it; nil when none does.
-    private func apply(_ edits: [TextEdit], to text: Bytes, at place: Range<Int>) -> Bytes? {
+    private func apply(_ edits: ArraySlice<TextEdit>, to text: Bytes, at place: Range<Int>) -> Bytes? {
         var splices = Splices()
-        for edit in edits where edit.belongs(to: place) {
+        let near = edits[Self.first(in: edits, from: place.lowerBound)...]
+        for edit in near.prefix(while: { $0.range.lowerBound <= place.upperBound }) where edit.belongs(to: place) {
             let local = edit.range.clamped(to: place)
             let carriesText = edit.range.lowerBound >= place.lowerBound
             splices.replace(
@@ -278,5 +324,16 @@ package struct StreamHold {
                 with: carriesText ? edit.text.array : [])
         }
         return splices.isEmpty ? nil : splices.apply(to: text)
+    }
+
+    /// The first edit that does not end before `offset`.
+    private static func first(in edits: ArraySlice<TextEdit>, from offset: Int) -> Int {
+        var low = edits.startIndex
+        var high = edits.endIndex
+        while low < high {
+            let middle = (low + high) / 2
+            if edits[middle].range.upperBound < offset { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

@@ -161,7 +161,8 @@ package struct StreamAssembler {
             case "type": break
             case "partial_json":
                 guard delta.buffer[value.lowerBound] == UInt8(ascii: "\"") else { break }
-                block.input = (block.input ?? []) + delta.buffer[value.lowerBound + 1..<value.upperBound - 1]
+                if block.input == nil { block.input = [] }
+                block.input?.append(contentsOf: delta.buffer[value.lowerBound + 1..<value.upperBound - 1])
             case "citation":
                 let list = block.child("citations", .list)
                 list.append(TreeNode(raw: delta.bytes(value)))

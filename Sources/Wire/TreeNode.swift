@@ -12,6 +12,11 @@ final class TreeNode {
     /// Names of the children of an object, their indices in a list.
     private var names: [String] = []
     private(set) var children: [TreeNode] = []
+    /// Where the names stand, once there are more than a few.
+    private var places: [String: Int] = [:]
+    /// Elements of a list by the index that they were sent with, and by their id.
+    private var sent: [Int: TreeNode] = [:]
+    private var identified: [String: TreeNode] = [:]
     /// A tool's input in pieces, still escaped.
     var input: [UInt8]?
 
@@ -22,7 +27,19 @@ final class TreeNode {
         text = raw
     }
 
-    func existing(_ name: String) -> TreeNode? { names.firstIndex(of: name).map { children[$0] } }
+    private static let few = 8
+
+    func existing(_ name: String) -> TreeNode? {
+        (names.count <= Self.few ? names.firstIndex(of: name) : places[name]).map { children[$0] }
+    }
+
+    private func add(_ name: String, _ node: TreeNode) {
+        names.append(name)
+        children.append(node)
+        guard names.count > Self.few else { return }
+        let unknown = places.isEmpty ? 0..<names.count : names.count - 1..<names.count
+        for place in unknown where places[names[place]] == nil { places[names[place]] = place }
+    }
 
     /// The member of this name, made when it is not there or was null.
     @discardableResult
@@ -32,8 +49,7 @@ final class TreeNode {
             return known
         }
         let made = TreeNode(kind)
-        names.append(name)
-        children.append(made)
+        add(name, made)
         return made
     }
 
@@ -42,6 +58,9 @@ final class TreeNode {
         text = []
         names = []
         children = []
+        places = [:]
+        sent = [:]
+        identified = [:]
     }
 
     func set(_ name: String, raw: [UInt8]) {
@@ -50,19 +69,14 @@ final class TreeNode {
         node.text = raw
     }
 
-    func append(_ node: TreeNode) {
-        names.append("")
-        children.append(node)
-    }
+    func append(_ node: TreeNode) { add("", node) }
 
-    /// The element of a list that was given this index, in the order of the indices.
+    /// The element of a list that was given this index. They are written in the order of the indices.
     func element(_ index: Int, _ make: () -> TreeNode) -> TreeNode {
         let name = String(index)
         if let known = existing(name) { return known }
         let made = make()
-        let place = names.firstIndex { (Int($0) ?? .max) > index } ?? names.count
-        names.insert(name, at: place)
-        children.insert(made, at: place)
+        add(name, made)
         return made
     }
 
@@ -129,14 +143,14 @@ final class TreeNode {
             let object = RawObject(buffer, element)
             guard let index = object.integer("index") else {
                 // A call that repeats no index, as some send them, is told by its id.
-                if let id = object.string("id"), !id.isEmpty, let known = children.first(where: { $0.says("id", id) }) {
+                if let id = object.string("id"), !id.isEmpty, let known = identified[id], known.says("id", id) {
                     known.merge(buffer, element)
                 } else if object.value("function") != nil, object.string("id") == nil,
                     let known = existing(String(place))
                 {
                     known.merge(buffer, element)
                 } else if object.value("function") != nil {
-                    indexed(children.count).merge(buffer, element)
+                    merge(element, buffer, into: indexed(children.count))
                 } else {
                     append(TreeNode(raw: [UInt8](buffer[element])))
                 }
@@ -144,24 +158,25 @@ final class TreeNode {
             }
             // Some give every call the same index: another id is another call.
             let id = object.string("id") ?? ""
-            if let last = children.last(where: { $0.isIndexed && $0.sentIndex == index }) {
-                if id.isEmpty || last.says("id", id) || last.existing("id") == nil {
-                    last.merge(buffer, element)
-                } else {
-                    indexed(max(index, children.count), sent: index).merge(buffer, element)
-                }
+            if let last = sent[index] {
+                let isSame = id.isEmpty || last.says("id", id) || last.existing("id") == nil
+                merge(
+                    element, buffer, into: isSame ? last : indexed(max(index, children.count), sentWith: index))
             } else {
-                indexed(index).merge(buffer, element)
+                merge(element, buffer, into: indexed(index))
             }
         }
     }
 
-    private var sentIndex = 0
+    private func merge(_ element: Range<Int>, _ buffer: UnsafeRawBufferPointer, into node: TreeNode) {
+        node.merge(buffer, element)
+        if let id = RawObject(buffer, element).string("id"), identified[id] == nil { identified[id] = node }
+    }
 
-    private func indexed(_ index: Int, sent: Int? = nil) -> TreeNode {
+    private func indexed(_ index: Int, sentWith told: Int? = nil) -> TreeNode {
         let node = element(index) { TreeNode(.object) }
         node.isIndexed = true
-        node.sentIndex = sent ?? index
+        sent[told ?? index] = node
         return node
     }
 
@@ -198,9 +213,12 @@ final class TreeNode {
             output.append("}")
         case .list:
             output.append("[")
-            for (index, child) in children.enumerated() {
-                if index > 0 { output.append(",") }
-                child.write(into: &output)
+            // Those without an index come last, as they came.
+            let indices = names.map { Int($0) ?? .max }
+            let order = children.indices.sorted { (indices[$0], $0) < (indices[$1], $1) }
+            for (count, place) in order.enumerated() {
+                if count > 0 { output.append(",") }
+                children[place].write(into: &output)
             }
             output.append("]")
         }

@@ -44,7 +44,7 @@ struct CodeDetect: Guardrail {
 
     private func judge(_ exchange: Exchange, _ side: Side) throws(PluginFailure) -> Verdict {
         var found: [(language: String, isFenced: Bool, isUnwanted: Bool)] = []
-        for segment in exchange.texts(side, [.text, .reasoning, .toolArguments, .toolResult, .toolSchema]) {
+        for segment in exchange.texts(side, .readable) {
             let blocks = finder.blocks(in: segment.text)
             for block in blocks { found.append((block.language, block.isFenced, isUnwanted(block.language))) }
             guard action == .redact else { continue }
