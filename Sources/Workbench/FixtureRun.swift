@@ -32,16 +32,17 @@ struct FixtureRun {
     let instance: PluginInstance
     let scope: PresentedScope
 
-    private var identity: ExchangeIdentity {
+    private func identity(isStream: Bool) -> ExchangeIdentity {
         ExchangeIdentity(
             endpoint: fixture.endpoint, method: "POST", path: fixture.endpoint.path ?? "/", traceID: "fixture",
-            workspace: nil, principal: nil, isStream: false, metadata: fixture.metadata, requestHeaders: fixture.headers
+            workspace: nil, principal: nil, isStream: isStream, metadata: fixture.metadata,
+            requestHeaders: fixture.headers
         )
     }
 
-    private func facts(_ request: Bytes, _ answer: Bytes? = nil) -> ExchangeFacts {
+    private func facts(_ request: Bytes, _ answer: Bytes? = nil, isStream: Bool = false) -> ExchangeFacts {
         ExchangeFacts(
-            identity: identity, model: fixture.model ?? fixture.request?["model"]?.string,
+            identity: identity(isStream: isStream), model: fixture.model ?? fixture.request?["model"]?.string,
             request: BodyView(body: request, endpoint: fixture.endpoint, isRequest: true), provider: "fixture",
             target: "config", attempt: 1, attemptCount: 1,
             response: answer.map { BodyView(body: $0, endpoint: fixture.endpoint, isRequest: false) },
@@ -53,10 +54,11 @@ struct FixtureRun {
         let check = instance.check
         let requestBody = Bytes((fixture.request ?? [:]).bytes)
         let judgesRequests = fixture.request != nil && check?.hooks.contains(.request) ?? false
-        func begin() async -> (HookExchange, Outcome?, Bytes) {
-            let exchange = HookExchange(instance: instance, facts: facts(requestBody))
+        func begin(isStream: Bool = false) async -> (HookExchange, Outcome?, Bytes) {
+            let facts = facts(requestBody, isStream: isStream)
+            let exchange = HookExchange(instance: instance, facts: facts)
             guard judgesRequests else { return (exchange, nil, requestBody) }
-            let outcome = await judge(.request, .request, exchange, facts(requestBody))
+            let outcome = await judge(.request, .request, exchange, facts)
             return (exchange, outcome, outcome.body)
         }
         if let expected = fixture.onRequest {
@@ -75,8 +77,8 @@ struct FixtureRun {
             check.streamMode != .full, let events = streamEvents()
         else { return whole == nil ? "the check judges no answers" : nil }
         for (name, pieces) in StreamCuts.all(of: events, fixture.endpoint) {
-            let (exchange, _, request) = await begin()
-            let outcome = await stream(pieces, exchange, facts(request))
+            let (exchange, _, request) = await begin(isStream: true)
+            let outcome = await stream(pieces, exchange, facts(request, isStream: true))
             if let whole {
                 if !outcome.agrees(with: whole) {
                     return

@@ -92,11 +92,19 @@ package struct PluginProject: Sendable {
         }
     }
 
+    /// Names that the template's code means something else by: its module and its type may not be called so.
+    private static let takenTypes: Set<String> = [
+        "Any", "Config", "Error", "Exchange", "Glibc", "Guardrail", "Host", "Int", "Never", "Package", "Plugin",
+        "Protocol",
+        "Self", "String", "Swift", "Type", "UInt8", "UnsafePointer", "Verdict",
+    ]
+
     private func renamed(_ text: String) -> String {
         let old = language.names
         let words = name.split(separator: "-")
         let snake = words.joined(separator: "_")
-        let type = words.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+        var type = words.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+        if Self.takenTypes.contains(type) { type += "Guard" }
         return text.replacing("\"name\": \"\(old.title)\"", with: "\"name\": \"\(name)\"")
             .replacing(old.id, with: name).replacing(old.snake, with: snake).replacing(old.type, with: type)
             .replacing("/usr/local", with: prefix)

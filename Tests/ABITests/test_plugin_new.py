@@ -45,6 +45,16 @@ def test_a_new_plugin_builds_and_passes(tmp_path, stage, language, build):
     assert again.returncode != 0 and "is there already" in again.stderr
 
 
+@pytest.mark.parametrize("name, type_name", [("plugin", "PluginGuard"), ("string", "StringGuard"), ("swift", "SwiftGuard"), ("a-1--b", "A1B")])
+def test_a_name_that_swift_has_taken(tmp_path, stage, name, type_name):
+    prefix, project = installed(stage, tmp_path), tmp_path / "project"
+    made = gatehouse(stage, "plugin", "new", "--lang", "swift", name, "--directory", str(project), "--prefix", str(prefix))
+    assert made.returncode == 0, made.stderr
+    code = (project / "Sources" / type_name / f"{type_name}.swift").read_text()
+    assert f"struct {type_name}: Guardrail" in code and f'Plugin(id: "{name}"' in code
+    assert json.loads((project / "plugin.json").read_text())["library"]["linux-x86_64"] == f"lib{type_name}.so"
+
+
 @pytest.mark.parametrize("name", ["My-Guard", "1guard", "a/b", "a.b", "guard-", ""])
 def test_a_wrong_name_is_refused(tmp_path, stage, name):
     result = gatehouse(stage, "plugin", "new", "--lang", "c", name, "--directory", str(tmp_path / "p"), "--prefix", str(tmp_path))

@@ -60,8 +60,13 @@ struct Call: Guardrail {
         return .proceed
     }
 
-    /// Keys end up in queries, and the report goes to the client.
-    private var withoutQuery: String { String(url.prefix { $0 != "?" && $0 != "#" }) }
+    /// Keys end up in queries, passwords before the host, and the report goes to the client.
+    private var withoutQuery: String {
+        let start = url.prefix { $0 != "?" && $0 != "#" }
+        let parts = start.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        guard parts.count > 2, let at = parts[2].lastIndex(of: "@") else { return String(start) }
+        return parts[0] + "//" + parts[2][parts[2].index(after: at)...] + (parts.count > 3 ? "/" + parts[3] : "")
+    }
 }
 
 private let plugin = Plugin(id: "webhook", version: "1.0.0", checks: [Call.self])
