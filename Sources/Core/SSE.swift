@@ -3,6 +3,10 @@
 // Lines end with LF, CRLF or CR; a byte order mark at the start and comment lines are skipped; an event ends at an empty line,
 // or, leniently, at the end of the stream, since several providers leave the last empty line out.
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 package struct SSEEvent: Sendable, Equatable {
     /// The `event:` field; empty when there was none.
     package var name: String
@@ -60,8 +64,11 @@ package struct SSEDecoder {
 
     /// Takes the next piece of the stream and appends the events that it completes.
     package mutating func feed(_ piece: UnsafeRawBufferPointer, into events: inout [SSEEvent]) throws(EventTooLarge) {
+        guard let base = piece.baseAddress else { return }
         var start = 0
         let count = piece.count
+        /// Where the next line feed is; `count` when there is none.
+        var lineFeed = -1
         while start < count {
             if skipLineFeed {
                 skipLineFeed = false
@@ -71,8 +78,8 @@ package struct SSEDecoder {
                 }
                 endsLinesWithCR = true
             }
-            var end = start
-            while end < count, piece[end] != 0x0A, piece[end] != 0x0D { end += 1 }
+            if lineFeed < start { lineFeed = Self.find(0x0A, base, start, count) }
+            let end = Self.find(0x0D, base, start, lineFeed)
             let part = UnsafeRawBufferPointer(rebasing: piece[start..<end])
             guard end < count else {
                 line.append(contentsOf: part)
@@ -91,6 +98,12 @@ package struct SSEDecoder {
             skipLineFeed = piece[end] == 0x0D
             start = end + 1
         }
+    }
+
+    /// The index of `byte` in `start..<end`, or `end`.
+    @inline(__always)
+    private static func find(_ byte: Int32, _ base: UnsafeRawPointer, _ start: Int, _ end: Int) -> Int {
+        memchr(base + start, byte, end - start).map { UnsafeRawPointer($0) - base } ?? end
     }
 
     /// The stream has ended: an event without its empty line counts, too.
@@ -118,7 +131,8 @@ package struct SSEDecoder {
             dispatch(into: &events)
             return
         }
-        let colon = text.firstIndex(of: UInt8(ascii: ":")) ?? text.count
+        var colon = 0
+        while colon < text.count, text[colon] != UInt8(ascii: ":") { colon += 1 }
         if colon == 0 { return }
         var value = text.count
         if colon < text.count {
