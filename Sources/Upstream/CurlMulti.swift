@@ -141,6 +141,8 @@ final class EasyHandle {
     /// The transfer in progress; curl's callbacks come through here.
     var transfer: Transfer?
     private var headers: UnsafeMutablePointer<curl_slist>?
+    private var url: (text: String, parts: OpaquePointer)?
+    private var proxy: (address: String?, hosts: String?)?
     private unowned let multi: CurlMulti
     /// curl's own sentence about an error.
     private let errorBuffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
@@ -156,6 +158,7 @@ final class EasyHandle {
     deinit {
         curl_slist_free_all(headers)
         curl_easy_cleanup(handle)
+        if let url { curl_url_cleanup(url.parts) }
         errorBuffer.deallocate()
     }
 
@@ -235,6 +238,34 @@ final class EasyHandle {
                 let endpoint = IPAddress(String(cString: address)).map { (address: $0, port: port) }
                 return easy.transfer?.mayUse(endpoint) ?? false ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
             }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// libcurl parses a URL anew for each request, unless it gets it in parts. Most requests of a handle have the same one.
+    func setURL(_ text: String) {
+        if let url, url.text == text { return }
+        forgetURL()
+        _ = curl_shim_text(handle, CURLOPT_URL, text)
+        guard let parts = curl_url() else { return }
+        // As libcurl does it for a URL that is a text. What it refuses it gets as text, and says why.
+        let flags = UInt32(CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS)
+        guard curl_url_set(parts, CURLUPART_URL, text, flags) == CURLUE_OK else { return curl_url_cleanup(parts) }
+        _ = curl_shim_pointer(handle, CURLOPT_CURLU, UnsafeRawPointer(parts))
+        url = (text, parts)
+    }
+
+    private func forgetURL() {
+        guard let url else { return }
+        _ = curl_shim_pointer(handle, CURLOPT_CURLU, nil)
+        curl_url_cleanup(url.parts)
+        self.url = nil
+    }
+
+    /// The proxy, and the hosts that need none; nil: as the environment says.
+    func setProxy(_ address: String?, except hosts: String?) {
+        if let proxy, proxy.address == address, proxy.hosts == hosts { return }
+        _ = curl_shim_text(handle, CURLOPT_PROXY, address)
+        _ = curl_shim_text(handle, CURLOPT_NOPROXY, hosts)
+        proxy = (address, hosts)
     }
 
     func setHeaders(_ list: UnsafeMutablePointer<curl_slist>?) {
