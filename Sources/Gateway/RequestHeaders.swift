@@ -69,7 +69,7 @@ final class RequestHeaders {
             if equal(name, "x-gatehouse-receipts") { wantsReceipts = value.lowercased() == "true" }
             return
         }
-        let key = name.dropFirst(10).lowercased()
+        let key = String(Substring(name.utf8.dropFirst(10))).lowercased()
         switch key {
         case "api-key": portkeyKey = value
         case "provider": provider = value
@@ -108,28 +108,5 @@ final class RequestHeaders {
         guard let authorization else { return nil }
         let token = Self.token(of: authorization)
         return token.isEmpty || token == Self.placeholder ? nil : String(token)
-    }
-}
-
-extension String {
-    /// True when this is `lowercase` but for the case of ASCII letters.
-    func equalsIgnoringCase(_ lowercase: StaticString) -> Bool {
-        guard utf8.count == lowercase.utf8CodeUnitCount else { return false }
-        return startsIgnoringCase(lowercase)
-    }
-
-    func hasPrefixIgnoringCase(_ lowercase: StaticString) -> Bool {
-        utf8.count >= lowercase.utf8CodeUnitCount && startsIgnoringCase(lowercase)
-    }
-
-    private func startsIgnoringCase(_ lowercase: StaticString) -> Bool {
-        var index = 0
-        for byte in utf8 {
-            if index == lowercase.utf8CodeUnitCount { return true }
-            let lower = byte &- 0x41 < 26 ? byte | 0x20 : byte
-            if lower != lowercase.utf8Start[index] { return false }
-            index += 1
-        }
-        return true
     }
 }

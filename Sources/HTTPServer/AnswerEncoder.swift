@@ -95,9 +95,9 @@ struct AnswerEncoder {
     /// Headers that say where the answer ends are written here alone.
     private static func isFraming(_ name: String) -> Bool {
         switch name.utf8.count {
-        case 10: name.lowercased() == "connection"
-        case 14: name.lowercased() == "content-length"
-        case 17: name.lowercased() == "transfer-encoding"
+        case 10: name.equalsIgnoringCase("connection")
+        case 14: name.equalsIgnoringCase("content-length")
+        case 17: name.equalsIgnoringCase("transfer-encoding")
         default: false
         }
     }
@@ -139,10 +139,9 @@ private struct Cursor {
 
     /// A name or a value of a header. A control character becomes a space, so that nothing ends its line early.
     mutating func write(text: String) {
-        for byte in text.utf8 {
-            buffer[count] = byte < 0x20 && byte != 0x09 || byte == 0x7F ? 0x20 : byte
-            count += 1
-        }
+        guard let base = buffer.baseAddress else { return }
+        precondition(text.utf8.count <= buffer.count - count, "the buffer is too small")
+        count += HeaderText.copy(text, to: base + count)
     }
 
     mutating func write(decimal number: Int) { write(number, base: 10) }

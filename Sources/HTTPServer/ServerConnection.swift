@@ -221,13 +221,13 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         hasHeadStarted = false
         isAnswerDone = false
         isHandled = false
-        // The parser takes nothing after a request to upgrade, which is never granted here.
-        let upgrades = head.method == .CONNECT || head.headers.contains(name: "upgrade")
         isHTTP10 = head.version.minor == 0
         isHeadRequest = head.method == .HEAD
         let request = ServerRequestHead(
             method: head.method.rawValue, target: head.uri,
             headers: head.headers.map { (name: $0.name, value: trimmed($0.value)) })
+        // The parser takes nothing after a request to upgrade, which is never granted here.
+        let upgrades = head.method == .CONNECT || request.value("upgrade") != nil
         let asksToClose = request.value("connection")?.lowercased() == "close"
         keepsAlive = head.isKeepAlive && !asksToClose && !isDraining && !upgrades
         if let refusal = refusal(of: request, version: head.version) {
@@ -238,7 +238,7 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
             connection: self, head: request, clientAddress: clientAddress, startedAt: MonotonicClock.now())
         self.exchange = exchange
         let mode = handler.bodyMode(for: exchange)
-        let announced = head.headers.first(name: "content-length").flatMap { Int($0) }
+        let announced = request.value("content-length").flatMap { Int($0) }
         switch mode {
         case .buffered(let limit):
             if let announced, announced > limit { return refuseBodySize(limit, target: head.uri) }
@@ -300,9 +300,9 @@ final class ServerConnection: ChannelInboundHandler, RemovableChannelHandler, Ti
         for (name, value) in head.headers {
             size += name.utf8.count + value.utf8.count + 4
             switch name.utf8.count {
-            case 4: if name.lowercased() == "host" { hosts += 1 }
-            case 14: if name.lowercased() == "content-length" { hasLength = true }
-            case 17: if name.lowercased() == "transfer-encoding" { codings.append(value) }
+            case 4: if name.equalsIgnoringCase("host") { hosts += 1 }
+            case 14: if name.equalsIgnoringCase("content-length") { hasLength = true }
+            case 17: if name.equalsIgnoringCase("transfer-encoding") { codings.append(value) }
             default: break
             }
         }

@@ -17,8 +17,9 @@ package struct ServerRequestHead {
     }
 
     /// The first value of a header, by its lower-case name.
-    package func value(_ name: String) -> String? {
-        headers.first { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == name }?.value
+    package func value(_ name: StaticString) -> String? {
+        for header in headers where header.name.equalsIgnoringCase(name) { return header.value }
+        return nil
     }
 }
 

@@ -152,7 +152,7 @@ package final class Transfer: Timed {
         }
         self.easy = easy
         easy.transfer = self
-        configure(easy.handle)
+        configure(easy)
         if request.policy != nil { easy.checkReuse() }
         easy.setHeaders(headerList())
         guard multi.start(self, easy) else {
@@ -164,12 +164,12 @@ package final class Transfer: Timed {
         }
     }
 
-    private func configure(_ handle: OpaquePointer) {
-        _ = curl_shim_text(handle, CURLOPT_URL, request.url)
-        _ = curl_shim_text(handle, CURLOPT_PROXY, request.policy != nil && !isProxied ? "" : limits.proxy)
-        _ = curl_shim_text(handle, CURLOPT_NOPROXY, isProxied ? "" : limits.noProxy)
-        _ = curl_shim_long(handle, CURLOPT_FRESH_CONNECT, hasRestarted ? 1 : 0)
-        setMethodAndBody(handle)
+    private func configure(_ easy: EasyHandle) {
+        easy.setURL(request.url)
+        easy.setProxy(
+            request.policy != nil && !isProxied ? "" : limits.proxy, except: isProxied ? "" : limits.noProxy)
+        _ = curl_shim_long(easy.handle, CURLOPT_FRESH_CONNECT, hasRestarted ? 1 : 0)
+        setMethodAndBody(easy.handle)
     }
 
     private func setMethodAndBody(_ handle: OpaquePointer) {
@@ -204,7 +204,7 @@ package final class Transfer: Timed {
         var list = curl_slist_append(nil, "Expect:")
         var hasContentType = false
         for (name, value) in request.headers {
-            if name.utf8.count == 12, name.lowercased() == "content-type" { hasContentType = true }
+            if name.equalsIgnoringCase("content-type") { hasContentType = true }
             list = Self.append(name, value, to: list)
         }
         if !hasContentType { list = curl_slist_append(list, "Content-Type:") }
@@ -220,23 +220,14 @@ package final class Transfer: Timed {
     ) -> UnsafeMutablePointer<curl_slist>? {
         let separator: StaticString = value.isEmpty ? ";" : ": "
         let size = name.utf8.count + separator.utf8CodeUnitCount + value.utf8.count
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: size + 1) { line in
-            var end = 0
-            for byte in name.utf8 {
-                line[end] = byte
-                end += 1
-            }
-            for index in 0..<separator.utf8CodeUnitCount {
-                line[end] = separator.utf8Start[index]
-                end += 1
-            }
-            // Whatever let a control character come so far: it ends no line.
-            for byte in value.utf8 {
-                line[end] = byte < 0x20 && byte != 0x09 || byte == 0x7F ? 0x20 : byte
-                end += 1
-            }
+        return withUnsafeTemporaryAllocation(byteCount: size + 1, alignment: 1) { line in
+            guard let start = line.baseAddress else { return nil }
+            var end = HeaderText.copy(name, to: start)
+            (start + end).copyMemory(from: separator.utf8Start, byteCount: separator.utf8CodeUnitCount)
+            end += separator.utf8CodeUnitCount
+            end += HeaderText.copy(value, to: start + end)
             line[end] = 0
-            return curl_slist_append(list, UnsafeRawPointer(line.baseAddress)?.assumingMemoryBound(to: CChar.self))
+            return curl_slist_append(list, UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self))
         }
     }
 
@@ -269,24 +260,25 @@ package final class Transfer: Timed {
             return
         }
         if isHeadComplete { return }
-        if line.count >= 8, line[0] == UInt8(ascii: "H"), line[1] == UInt8(ascii: "T"),
-            line.prefix(5).elementsEqual("HTTP/".utf8)
-        {
+        if line.count >= 8, line.rawEquals(0..<5, "HTTP/") {
             head = UpstreamHead(status: statusCode(line), headers: [])
             head.headers.reserveCapacity(12)
             return
         }
         // A control character might be a line's end to whoever reads it next: such a header is not passed on.
-        if line.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) { return }
+        if HeaderText.hasControl(line) { return }
         if line[0] == 0x20 || line[0] == 0x09 { return unfold(line) }
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), head.headers.count < 256, Self.isToken(line[..<colon])
-        else { return }
+        // A name is a token (RFC 9110, 5.6.2), which has no colon.
+        var colon = 0
+        while colon < end, Self.isTokenByte(line[colon]) { colon += 1 }
+        guard colon > 0, colon < end, line[colon] == UInt8(ascii: ":"), head.headers.count < 256 else { return }
         var start = colon + 1
         while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
         while end > start, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
-        let name = String(decoding: line[..<colon], as: UTF8.self)
-        if colon == 16, name.lowercased() == "content-encoding" { isEncoded = true }
-        head.headers.append((name, String(decoding: line[start..<end], as: UTF8.self)))
+        let name = String(decoding: UnsafeRawBufferPointer(rebasing: line[..<colon]), as: UTF8.self)
+        if name.equalsIgnoringCase("content-encoding") { isEncoded = true }
+        let value = String(decoding: UnsafeRawBufferPointer(rebasing: line[start..<end]), as: UTF8.self)
+        head.headers.append((name, value))
     }
 
     /// A line that goes on with the header before it (RFC 9112, 5.2).
@@ -296,15 +288,11 @@ package final class Transfer: Timed {
         head.headers[head.headers.count - 1].value += " " + text
     }
 
-    /// A header's name (RFC 9110, 5.6.2).
-    private static func isToken(_ name: Slice<UnsafeRawBufferPointer>) -> Bool {
-        !name.isEmpty
-            && name.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E: true
-                default: false
-                }
-            }
+    /// 1 for what may stand in a token, by the byte's lower and upper 64 values of ASCII.
+    private static let tokenBits: (low: UInt64, high: UInt64) = (0x03FF_6CFA_0000_0000, 0x57FF_FFFF_C7FF_FFFE)
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        byte < 0x80 && (byte < 0x40 ? tokenBits.low : tokenBits.high) >> UInt64(byte & 63) & 1 == 1
     }
 
     private func statusCode(_ line: UnsafeRawBufferPointer) -> Int {
