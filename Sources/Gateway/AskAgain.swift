@@ -4,6 +4,11 @@
 import Core
 import PluginHost
 
+extension Exchange {
+    /// `takeRequest` has something to do.
+    var hasOtherBody: Bool { nextBody != nil || clientBody != nil }
+}
+
 extension Worker {
     /// Takes what the hook that asks for another attempt has staged on the request's side.
     func keepRequest(of hookExchange: HookExchange, _ exchange: Exchange) throws(GatewayError) {

@@ -56,7 +56,9 @@ extension Worker {
                             type: "plugin_error"), exchange), target: wanted)
             }
         }
-        if let refusal = try await guardFinalBody(exchange, &body) { return .answer(refusal) }
+        if mustGuardFinalBody(exchange, body), let refusal = try await guardFinalBody(exchange, &body) {
+            return .answer(refusal)
+        }
         let facts = attemptFacts(exchange, target, model: model, number: next.number)(
             BodyView(body: body, endpoint: exchange.endpoint, isRequest: true))
         // Guards of the answer may look at the request, too: one that could be read in two ways is refused before it goes out.
@@ -87,11 +89,13 @@ extension Worker {
 
     /// The operator's mandatory guards have seen what the client sent. Where the target's parameters or hooks come from
     /// the client's own config and have changed it since, they see what goes out, too.
+    private func mustGuardFinalBody(_ exchange: Exchange, _ body: Bytes) -> Bool {
+        guard let plan = exchange.plan, plan.isFromRequest, !plan.mandatory.before.isEmpty else { return false }
+        return exchange.endpoint.hasSegmentTable && body != exchange.body
+    }
+
     private func guardFinalBody(_ exchange: Exchange, _ body: inout Bytes) async throws(GatewayError) -> Answer? {
-        guard let plan = exchange.plan, plan.isFromRequest, !plan.mandatory.before.isEmpty,
-            exchange.endpoint.hasSegmentTable,
-            body != exchange.body
-        else { return nil }
+        guard let plan = exchange.plan else { return nil }
         let identity = identity(exchange)
         let before = exchange.guardResults.before
         let stages = plan.mandatory.before.filter { !$0.runsBeside }
@@ -241,7 +245,20 @@ extension Worker {
         let answer = Answer(
             status: head.status, contentType: "application/json", headers: Self.relayed(head.headers), body: json)
         answer.isCanonical = true
+        if !isGuarded(exchange, target) {
+            noteFacts(of: answer.body, exchange)
+            storeInCache(answer, exchange, target)
+            return .answer(answer)
+        }
         return await guardAnswer(answer, exchange, target, facts)
+    }
+
+    /// Somebody judges the answer, or puts back what was taken from the request.
+    private func isGuarded(_ exchange: Exchange, _ target: Target) -> Bool {
+        guard exchange.endpoint.answersText else { return false }
+        let mandatory = exchange.plan?.mandatory
+        return !target.guards.after.isEmpty || !target.guards.restorers.isEmpty
+            || mandatory?.after.isEmpty == false || mandatory?.restorers.isEmpty == false
     }
 
     private static func isJSONObject(_ body: Bytes) -> Bool {

@@ -29,7 +29,7 @@ extension Worker {
             // 5. The deadline; rate limits come with the control plane.
             admit(exchange)
             // 6. The operator's mandatory request guards, on what the client sent.
-            if let refusal = try await guardRequest(exchange, plan) {
+            if !plan.mandatory.isEmpty, let refusal = try await guardRequest(exchange, plan) {
                 write(refusal, exchange)
             } else {
                 // 7. Attempts.
@@ -91,11 +91,13 @@ extension Worker {
             try router.start(lookup: lookup, random: &random, now: MonotonicClock.now())
         }
         while case .attempt(let next) = action {
-            await timers.sleep(nanoseconds: next.delay, exchange)
+            if next.delay > 0 { await timers.sleep(nanoseconds: next.delay, exchange) }
             try exchange.checkClient()
             let target = plan.targets[next.target]
             exchange.begin(next, target)
-            if let refusal = try await takeRequest(exchange, plan) { return write(refusal, exchange) }
+            if exchange.hasOtherBody, let refusal = try await takeRequest(exchange, plan) {
+                return write(refusal, exchange)
+            }
             var result = await attempt(exchange, target, next)
             try exchange.checkClient()
             var outcome = outcome(of: result)
