@@ -102,7 +102,15 @@ extension UnsafeRawBufferPointer {
     @inline(__always)
     package func rawEquals(_ range: Range<Int>, _ text: StaticString) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
-        for index in 0..<range.count where self[range.lowerBound + index] != text.utf8Start[index] { return false }
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "bytes \(range) of \(count)")
+        guard let base = baseAddress else { return range.isEmpty }
+        let known = text.utf8Start
+        let own = base.advanced(by: range.lowerBound).assumingMemoryBound(to: UInt8.self)
+        var index = 0
+        while index < range.count {
+            if own[index] != known[index] { return false }
+            index &+= 1
+        }
         return true
     }
 }

@@ -204,21 +204,7 @@ package struct JSONReader {
         let start = at + 1
         var index = start
         while true {
-            // Eight bytes a step while all of them are plain ASCII: no quote, backslash, control or high byte. A borrow of the
-            // subtractions may flag a byte too many, but only above a true one: the lowest flag says where to stop.
-            while index + 8 <= end {
-                let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-                let quote = word ^ 0x2222_2222_2222_2222
-                let slash = word ^ 0x5C5C_5C5C_5C5C_5C5C
-                let special =
-                    ((quote &- 0x0101_0101_0101_0101) | (slash &- 0x0101_0101_0101_0101)
-                        | (word &- 0x2020_2020_2020_2020) | word) & 0x8080_8080_8080_8080
-                if special != 0 {
-                    index += special.trailingZeroBitCount >> 3
-                    break
-                }
-                index += 8
-            }
+            index = JSONScan.skipPlain(raw, index, end)
             guard index < end else { throw JSONError("a string has no closing quote", at: start - 1) }
             let byte = base[index]
             if byte == UInt8(ascii: "\"") {

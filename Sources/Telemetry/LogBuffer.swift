@@ -179,7 +179,13 @@ package struct LogBuffer: ~Copyable, @unchecked Sendable {
                     continue
                 }
             }
-            escape(json: text[read])
+            let byte = text[read]
+            if byte >= 0x20, byte != 0x22, byte != 0x5C, byte != 0x7F {
+                base[count] = byte
+                count += 1
+            } else {
+                escape(json: byte)
+            }
             read += 1
         }
         if end < text.count { append("...") }
@@ -197,11 +203,9 @@ package struct LogBuffer: ~Copyable, @unchecked Sendable {
         return special & ones &* 0x80 != 0
     }
 
+    /// A byte that cannot stand for itself.
+    @inline(never)
     private mutating func escape(json byte: UInt8) {
-        guard byte < 0x20 || byte == 0x22 || byte == 0x5C || byte == 0x7F else {
-            append(byte)
-            return
-        }
         append(0x5C)
         switch byte {
         case 0x22, 0x5C: append(byte)
