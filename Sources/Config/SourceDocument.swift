@@ -124,11 +124,27 @@ enum JSONSource {
 struct LineIndex {
     private let text: UnsafeRawBufferPointer
     private var starts = [0]
+    /// How many characters begin before each block of bytes: a document may be one long line.
+    private var charactersBefore: [Int] = []
+    private static let block = 256
 
     /// `text` must outlive the index.
     init(_ text: UnsafeRawBufferPointer) {
         self.text = text
-        for (index, byte) in text.enumerated() where byte == 0x0A { starts.append(index + 1) }
+        var characters = 0
+        for (index, byte) in text.enumerated() {
+            if index % Self.block == 0 { charactersBefore.append(characters) }
+            if byte & 0xC0 != 0x80 { characters += 1 }
+            if byte == 0x0A { starts.append(index + 1) }
+        }
+    }
+
+    private func characters(before offset: Int) -> Int {
+        let block = min(offset / Self.block, charactersBefore.count - 1)
+        guard block >= 0 else { return 0 }
+        var characters = charactersBefore[block]
+        for index in block * Self.block..<offset where text[index] & 0xC0 != 0x80 { characters += 1 }
+        return characters
     }
 
     func position(of offset: Int) -> Position {
@@ -139,7 +155,6 @@ struct LineIndex {
             let middle = (low + high) / 2
             if starts[middle] <= offset { low = middle } else { high = middle }
         }
-        let characters = text[starts[low]..<offset].count { $0 & 0xC0 != 0x80 }
-        return Position(line: low + 1, column: characters + 1)
+        return Position(line: low + 1, column: characters(before: offset) - characters(before: starts[low]) + 1)
     }
 }

@@ -105,7 +105,7 @@ class Gateway:
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.path, env=env | self.env, preexec_fn=_die_with_parent)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        line = self.wait_for_line(lambda line: line.get("message") == "listening" or "exited" in line, "listening")
+        line = self.wait_for_line(lambda line: line.get("message") == "listening" or "exited" in line, "listening", 3 * SOON)
         if "exited" in line:
             raise AssertionError("the gateway did not start:\n" + "\n".join(self.lines))
         self.url = line["address"]

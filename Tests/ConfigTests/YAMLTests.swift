@@ -85,6 +85,21 @@ private func problem(_ text: String, file: String = "a.yaml") -> String {
         #expect(json.position(of: JSONPointer(["a/b", "1"])) == Position(line: 3, column: 15))
     }
 
+    @Test("Columns count characters, also far along one line")
+    func longLine() throws {
+        let words = (0..<1_000).map { $0.isMultiple(of: 3) ? "\"wört\($0)\"" : "\"w\($0)\"" }
+        let text = "{\"words\": [" + words.joined(separator: ",") + "]}"
+        let json = try SourceDocument(Bytes(text), file: "a.json")
+        var column = #"{"words": ["#.count + 1
+        for (index, word) in words.enumerated() {
+            let position = json.position(of: JSONPointer(["words", "\(index)"]))
+            #expect(position == Position(line: 1, column: column))
+            column += word.count + 1
+        }
+        #expect(problem(text + "!", file: "a.json").hasPrefix("1:\(text.count + 1) "))
+        #expect(problem(text.replacing("]}", with: "]"), file: "a.json").hasPrefix("1:\(text.count) "))
+    }
+
     @Test("JSON files may have tabs and surrogate pairs")
     func jsonFile() throws {
         let document = try SourceDocument(Bytes("{\n\t\"a\": \"\\ud83d\\ude00\"\n}"), file: "a.json")
