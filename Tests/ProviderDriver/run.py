@@ -280,7 +280,7 @@ class Plugins:
             try:
                 with open(os.path.join(folder, plugin, "plugin.json")) as f:
                     manifest = json.load(f)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
             library = manifest.get("library", {}).get("linux-x86_64")
             for id, description in manifest.get("providers", {}).items():
