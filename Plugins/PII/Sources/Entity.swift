@@ -60,9 +60,9 @@ enum Entity: String, CaseIterable {
     case ukPassport = "UK_PASSPORT"
     case zaID = "ZA_ID"
 
-    /// The place in `allCases`; what matches carry.
-    var index: Int { Self.indices[self] ?? 0 }
-    private static let indices = Dictionary(uniqueKeysWithValues: allCases.enumerated().map { ($1, $0) })
+    /// The place in `allCases`; what matches carry. Swift numbers cases without payloads in their order, in one byte
+    /// (docs/ABI/TypeLayout.rst, "C-Like Enums").
+    var index: Int { Int(unsafeBitCast(self, to: UInt8.self)) }
 
     /// Names for several kinds at once.
     static func named(_ name: String) -> [Entity]? {
