@@ -417,6 +417,7 @@ static outcome look_at(const settings *s, const text *t, size_t at) {
   size_t left = t->n - at;
   if (left >= 2 && first_pairs[(p[0] << 8 | p[1]) / 8] >> (p[1] % 8) & 1) {
     for (size_t i = 0; i < RULES; i++) {
+      if (rules[i].prefix[0] != (char)p[0] || rules[i].prefix[1] != (char)p[1]) continue;
       size_t length = strlen(rules[i].prefix);
       if (may_begin(t, at, rules[i].prefix, length)) return open_end;
       if (!begins(t, at, rules[i].prefix, length)) continue;
