@@ -22,7 +22,7 @@ SCRATCH ?= .build
 CONFIG ?= debug
 run install dist bench: CONFIG = release
 
-# Exclusive access is checked while tests run, and costs 3 % of a request where it is checked at run time.
+# Exclusive access is checked while tests run, and costs a tenth of a request where it is checked at run time.
 FAST = $(if $(filter release,$(CONFIG)),-Xswiftc -enforce-exclusivity=unchecked)
 BUILD = swift build --scratch-path $(SCRATCH) -c $(CONFIG) $(FAST)
 LAY = Sources/Distribution/install.sh $(SCRATCH)/$(CONFIG)

@@ -122,35 +122,43 @@ extension String {
 package struct BytesBuilder {
     /// Made with the first byte.
     private var storage: ByteStorage?
-    private var capacity: Int
+    /// The storage's, where a byte goes without asking it.
+    private var base: UnsafeMutableRawPointer
+    /// Of the storage; 0 before there is one.
+    private var capacity = 0
+    private let firstCapacity: Int
     package private(set) var count = 0
 
     package init(capacity: Int = 256) {
-        self.capacity = capacity
+        firstCapacity = capacity
+        // Never written to: there is no room.
+        base = UnsafeMutableRawPointer(mutating: Bytes.empty.pointer)
     }
 
     package mutating func reserve(_ extra: Int) {
-        _ = storage(for: extra)
+        if count + extra > capacity { grow(extra) }
     }
 
-    /// A storage with room for `extra` more bytes.
-    private mutating func storage(for extra: Int) -> ByteStorage {
-        if let storage, count + extra <= capacity { return storage }
-        capacity = storage == nil ? max(capacity, extra) : max(capacity * 2, count + extra)
+    /// Makes room for `extra` more bytes.
+    @inline(never)
+    private mutating func grow(_ extra: Int) {
+        capacity = max(storage == nil ? firstCapacity : capacity * 2, count + extra)
         let larger = ByteStorage.make(capacity: capacity)
-        if let storage { larger.base.copyMemory(from: storage.base, byteCount: count) }
+        larger.base.copyMemory(from: base, byteCount: count)
+        base = larger.base
         storage = larger
-        return larger
     }
 
     package mutating func append(_ buffer: UnsafeRawBufferPointer) {
-        guard let base = buffer.baseAddress, buffer.count > 0 else { return }
-        (storage(for: buffer.count).base + count).copyMemory(from: base, byteCount: buffer.count)
+        guard let from = buffer.baseAddress, buffer.count > 0 else { return }
+        if count + buffer.count > capacity { grow(buffer.count) }
+        (base + count).copyMemory(from: from, byteCount: buffer.count)
         count += buffer.count
     }
 
     package mutating func append(_ byte: UInt8) {
-        storage(for: 1).base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        if count == capacity { grow(1) }
+        base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
         count += 1
     }
 
@@ -172,6 +180,7 @@ package struct BytesBuilder {
         guard let storage else { return .empty }
         let bytes = Bytes(storage: storage, offset: 0, count: count)
         self.storage = nil
+        base = UnsafeMutableRawPointer(mutating: Bytes.empty.pointer)
         capacity = 0
         count = 0
         return bytes

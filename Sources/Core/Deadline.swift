@@ -48,12 +48,24 @@ package enum WallClock {
         var seconds = time_t(nanoseconds / 1_000_000_000)
         var parts = tm()
         gmtime_r(&seconds, &parts)
-        func pad(_ value: Int, _ width: Int) -> String {
-            let text = String(value)
-            return String(repeating: "0", count: max(0, width - text.utf8.count)) + text
+        let fields: [(Int, Int, Unicode.Scalar)] = [
+            (Int(parts.tm_year) + 1900, 4, "-"), (Int(parts.tm_mon) + 1, 2, "-"), (Int(parts.tm_mday), 2, "T"),
+            (Int(parts.tm_hour), 2, ":"), (Int(parts.tm_min), 2, ":"), (Int(parts.tm_sec), 2, "."),
+            (Int(nanoseconds % 1_000_000_000) / 1_000_000, 3, "Z"),
+        ]
+        return String(unsafeUninitializedCapacity: 24) { room in
+            var place = 0
+            for (value, width, separator) in fields {
+                var rest = value
+                for digit in stride(from: place + width - 1, through: place, by: -1) {
+                    room[digit] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
+                    rest /= 10
+                }
+                place += width
+                room[place] = UInt8(truncatingIfNeeded: separator.value)
+                place += 1
+            }
+            return place
         }
-        let day = "\(pad(Int(parts.tm_year) + 1900, 4))-\(pad(Int(parts.tm_mon) + 1, 2))-\(pad(Int(parts.tm_mday), 2))"
-        let time = "\(pad(Int(parts.tm_hour), 2)):\(pad(Int(parts.tm_min), 2)):\(pad(Int(parts.tm_sec), 2))"
-        return "\(day)T\(time).\(pad(Int(nanoseconds % 1_000_000_000) / 1_000_000, 3))Z"
     }
 }

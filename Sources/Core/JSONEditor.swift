@@ -34,26 +34,28 @@ package struct Splices: Sendable {
 package enum JSONEditor {
     /// `text`, which must be valid JSON, without the white space between its tokens.
     package static func compact(_ text: UnsafeRawBufferPointer) -> Bytes {
-        var output: [UInt8] = []
-        output.reserveCapacity(text.count)
-        var isString = false
-        var isEscaped = false
-        for byte in text {
-            if isString {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    isString = false
+        Bytes(capacity: text.count) { room in
+            var count = 0
+            var isString = false
+            var isEscaped = false
+            for byte in text {
+                if isString {
+                    if isEscaped {
+                        isEscaped = false
+                    } else if byte == UInt8(ascii: "\\") {
+                        isEscaped = true
+                    } else if byte == UInt8(ascii: "\"") {
+                        isString = false
+                    }
+                } else {
+                    if byte == 0x20 || (0x09...0x0D).contains(byte) { continue }
+                    isString = byte == UInt8(ascii: "\"")
                 }
-            } else {
-                if byte == 0x20 || (0x09...0x0D).contains(byte) { continue }
-                isString = byte == UInt8(ascii: "\"")
+                room[count] = byte
+                count += 1
             }
-            output.append(byte)
+            return count
         }
-        return Bytes(output)
     }
 
     /// Puts members into the object that `text` is: those present are replaced where they stand, others are appended before

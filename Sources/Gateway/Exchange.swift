@@ -52,8 +52,9 @@ final class Exchange {
     var guardMemory = GuardMemory()
     /// What guards judge when the answer has gone out.
     var aside: [AsideJob] = []
-    /// Headers that guards set on the answer.
+    /// Headers that guards set on the answer: the mandatory ones of the request, then the target's.
     var headerChanges: [(name: String, value: String?)] = []
+    private var mandatoryHeaderChanges = 0
     var attributes: [(key: String, value: String)] = []
 
     /// Attempts that a guard has asked for.
@@ -138,7 +139,10 @@ final class Exchange {
         cacheKey = nil
         record.errorKind = nil
         record.deniedBy = nil
-        // The mandatory guards' results stay; those of the last target go, and of guards that ran beside its upstream call.
+        // The mandatory guards' results and headers stay; those of the last target go, and of guards that ran beside its
+        // upstream call.
+        if attempt.number == 1 { mandatoryHeaderChanges = headerChanges.count }
+        headerChanges.removeSubrange(mandatoryHeaderChanges...)
         guardResults.before.removeAll { result in
             result.stage.runsBeside || !(plan?.mandatory.before.contains { $0 === result.stage } ?? false)
         }

@@ -83,6 +83,8 @@ final class GuardUse: Sendable {
     let maximumRetries: Int?
     let breaker: GuardBreaker?
     let stream: StreamRule
+    /// It runs on a thread of its own, or asks somebody.
+    let waitsForOthers: Bool
 
     /// Kinds that must be seen of a side: what a check restores on the answer is no judgement of it.
     func demands(of side: Worker.GuardSide) -> Set<Segment.Kind> { side == .after && check.restores ? [] : demanded }
@@ -108,6 +110,8 @@ final class GuardUse: Sendable {
         self.demanded = demanded
         self.maximumRetries = maximumRetries
         self.breaker = breaker
+        let asks = ["gh.http/1", "gh.gateway/1"]
+        waitsForOthers = check.isBlocking || !instance.library.manifest.extensions.isDisjoint(with: asks)
         self.stream = stream
     }
 

@@ -404,13 +404,6 @@ struct AskedAhead {
     }
 }
 
-extension GuardUse {
-    /// It runs on a thread of its own, or asks somebody.
-    fileprivate var waitsForOthers: Bool {
-        check.isBlocking || !instance.library.manifest.extensions.isDisjoint(with: ["gh.http/1", "gh.gateway/1"])
-    }
-}
-
 extension Receipt.Mode {
     init(_ mode: HookMode) {
         switch mode {

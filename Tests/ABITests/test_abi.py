@@ -559,6 +559,18 @@ def test_what_a_hook_asks_is_for_one_attempt(gateway, upstream):
     assert [request.json["messages"] for request in upstream.requests] == [HELLO, [*HELLO, json.loads(FEEDBACK)], HELLO]
 
 
+def test_a_header_is_for_the_answer_of_its_target(gateway, upstream):
+    edited = behave("script", text="side|1\nheader|X-Edited|yes")
+    targets = [target(upstream.script(u.fails(500)), input_guardrails=[edited]), target(upstream.base)]
+    answer = chat(gateway, config_header({"strategy": {"mode": "fallback"}, "targets": targets}), messages=HELLO)
+    assert answer.status == 200 and len(upstream.requests) == 2 and answer.header("x-edited") is None
+    targets.reverse()
+    targets[0] |= {"custom_host": upstream.script(u.fails(500))}
+    targets[1] |= {"custom_host": upstream.base}
+    answer = chat(gateway, config_header({"strategy": {"mode": "fallback"}, "targets": targets}), messages=HELLO)
+    assert answer.status == 200 and answer.header("x-edited") == "yes"
+
+
 @pytest.mark.parametrize("limit", [0, 1, 5])
 def test_retries_of_hooks_are_bounded(plugins, upstream, limit):
     with serve(plugins, limits={"max_guard_retries": limit}) as gateway:

@@ -204,7 +204,11 @@ def test_no_key_set_is_no_judgement(gateway, upstream, signer, reply):
     base = upstream.script(reply, u.answer({"keys": [signer.jwk]}))
     guard = {"on_failure": "closed", "jwt.verify": {"jwksUri": base, "headerKey": "x-user-token"}}
     assert guarded(gateway, upstream, guard, {"x-user-token": signer.token()}).status == 502
-    # It is tried again for the next one.
+    # It is not tried for each token,
+    assert guarded(gateway, upstream, guard, {"x-user-token": signer.token()}).status == 502
+    assert len(upstream.at(base)) == 1
+    # but again after a second.
+    time.sleep(1.1)
     assert guarded(gateway, upstream, guard, {"x-user-token": signer.token()}).status == 200
 
 

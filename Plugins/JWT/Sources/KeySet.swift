@@ -27,11 +27,14 @@ final class KeySet: Sendable {
         var fetched = -Double.infinity
         /// When it was last fetched again for a key that was not there.
         var searched = -Double.infinity
+        var failure: (PluginFailure, at: Double)?
         var waiting: [Waiter]?
     }
 
     /// Tokens can name keys that never were: a set is not fetched again for one sooner than this.
     private static let pauseSeconds = 30.0
+    /// The same after a fetch that failed: what does not answer is not asked for every token.
+    private static let failurePauseSeconds = 1.0
     private static let maximumKeys = 64
 
     private let state = Mutex(State())
@@ -57,18 +60,25 @@ final class KeySet: Sendable {
         }
     }
 
-    /// Calls `waiter` once, with keys that are fetched now, or are already on their way.
+    /// Calls `waiter` once: with keys that are fetched now or are already on their way, or with the failure of a moment ago.
     func fetch(_ waiter: @escaping Waiter) {
-        let isFirst = state.withLock { state in
+        enum Step { case ask, wait, fail(PluginFailure) }
+        let now = Self.now()
+        let step = state.withLock { state -> Step in
             if state.waiting != nil {
                 state.waiting?.append(waiter)
-                return false
+                return .wait
             }
+            if let (failure, at) = state.failure, now - at < Self.failurePauseSeconds { return .fail(failure) }
             state.waiting = [waiter]
-            if state.keys != nil { state.searched = Self.now() }
-            return true
+            if state.keys != nil { state.searched = now }
+            return .ask
         }
-        guard isFirst else { return }
+        switch step {
+        case .wait: return
+        case .fail(let failure): return waiter(.failure(failure))
+        case .ask: break
+        }
         do throws(PluginFailure) {
             let request = HTTPRequest(
                 "GET", url, headers: [("accept", "application/json")], timeoutMilliseconds: timeoutMilliseconds)
@@ -80,11 +90,14 @@ final class KeySet: Sendable {
 
     private func finish(_ result: Result<Keys, PluginFailure>) {
         let waiters = state.withLock { state in
-            if case .success(let keys) = result {
+            switch result {
+            case .success(let keys):
                 state.keys = keys
                 state.fetched = Self.now()
-            } else {
-                // The next token may try again.
+                state.failure = nil
+            case .failure(let failure):
+                state.failure = (failure, at: Self.now())
+                // It counts as no search: the pause is the failure's.
                 state.searched = -Double.infinity
             }
             defer { state.waiting = nil }
