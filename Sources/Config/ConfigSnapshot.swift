@@ -27,6 +27,7 @@ package final class ConfigSnapshot: Sendable {
     package let cache: CacheSettings
     package let log: Log
     package let metrics: Metrics
+    package let store: StoreSettings
 
     /// SHA-256 over the file and every file it refers to for a secret or a certificate, in hex: equal hashes, equal
     /// snapshots but for the environment.
@@ -52,6 +53,7 @@ package final class ConfigSnapshot: Sendable {
         cache = draft.cache
         log = draft.log
         metrics = draft.metrics
+        store = draft.store
         self.contentHash = contentHash
         self.files = files
         keyIndex = Dictionary(
@@ -82,6 +84,7 @@ package struct ConfigDraft: Sendable {
     package var cache = CacheSettings()
     package var log = Log()
     package var metrics = Metrics()
+    package var store = StoreSettings()
 
     package init() {}
 }
@@ -348,6 +351,37 @@ package struct Log: Sendable, Equatable {
 
 package struct Metrics: Sendable, Equatable {
     package var enabled = true
+
+    package init() {}
+}
+
+/// The request log's file and what goes into it.
+package struct StoreSettings: Sendable, Equatable {
+    /// Which texts a row has.
+    package enum Bodies: String, Sendable, CaseIterable {
+        case none
+        /// As the last guard left the request, and as the answer came before anything was put back into it.
+        case redacted
+        /// As the client sent and got them.
+        case full
+    }
+    /// What happens while rows cannot be written.
+    package enum LogLoss: String, Sendable, CaseIterable {
+        case `continue`, refuse
+    }
+
+    /// nil: nothing is stored.
+    package var path: String?
+    package var bodies = Bodies.none
+    /// Of each text.
+    package var bodyBytes = 64 << 10
+    package var logLoss = LogLoss.continue
+    package var queueRows = 20_000
+    package var queueBytes = 64 << 20
+    /// 0 keeps rows whatever their age.
+    package var retentionDays = 30
+    /// 0 is no bound.
+    package var maximumBytes = 10 << 30
 
     package init() {}
 }

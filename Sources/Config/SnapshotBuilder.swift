@@ -60,6 +60,7 @@ final class SnapshotBuilder {
         draft.network.caFile = draft.network.caFile.map(absolute)
         draft.network.caDirectory = draft.network.caDirectory.map(absolute)
         draft.log.file = draft.log.file.map(absolute)
+        draft.store.path = draft.store.path.map(absolute)
         if let path = draft.network.caFile { _ = read(path, at: place("network", "ca_file"), isSecret: false) }
     }
 

@@ -21,7 +21,8 @@ extension Worker {
         }
         exchange.transfer = exchange.isClientGone ? nil : exchange.transfer
         var attempt = AttemptRecord(
-            provider: target.slug, model: exchange.attemptModel, status: result.status,
+            provider: target.slug, model: exchange.attemptModel, target: target.path, retry: next.retry,
+            status: result.status,
             duration: MonotonicClock.now() - started)
         if case .answer(let answer) = result { attempt.errorKind = answer.error?.kind }
         exchange.record.attempts.append(attempt)
@@ -57,6 +58,7 @@ extension Worker {
             }
         }
         if let refusal = try await guardFinalBody(exchange, &body) { return .answer(refusal) }
+        exchange.transcript?.passed(request: body)
         let facts = attemptFacts(exchange, target, model: model, number: next.number)(
             BodyView(body: body, endpoint: exchange.endpoint, isRequest: true))
         // Guards of the answer may look at the request, too: one that could be read in two ways is refused before it goes out.
@@ -282,6 +284,7 @@ extension Worker {
             }
         }
         if answer.isCanonical { storeInCache(answer, exchange, target) }
+        exchange.transcript?.passed(answer: answer.body)
         if let refusal = await restore(answer, exchange, target, facts) { return .answer(refusal) }
         return .answer(answer)
     }

@@ -41,6 +41,7 @@ extension Worker {
             return write(answer, exchange)
         }
         let results = exchange.guardResults
+        exchange.transcript?.sent(answer)
         beginEvents(status: answer.status, headers: answer.headers, exchange, target)
         var output = BytesBuilder()
         writeResults(results, .before, exchange, target, into: &output)
@@ -104,11 +105,17 @@ extension Worker {
         let guards = streamGuards(stages, restorers(target, plan), exchange)
         let config = exchange.snapshot.config
         var relay = StreamRelay(
-            endpoint: exchange.endpoint, assembles: exchange.cacheKey != nil || !aside.isEmpty,
-            limit: aside.isEmpty ? config.cache.maximumEntryBytes : config.limits.upstreamBodyBytes,
+            endpoint: exchange.endpoint,
+            assembles: exchange.cacheKey != nil || !aside.isEmpty || exchange.transcript != nil,
+            limit: aside.isEmpty && exchange.transcript == nil
+                ? config.cache.maximumEntryBytes : config.limits.upstreamBodyBytes,
             writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off } && !exchange.wantsReceipts,
             isRestored: guards.contains(where: \.restores))
+        if relay.isRestored, !relay.writesRaw {
+            exchange.transcript?.readsRestored(exchange.endpoint, limit: config.limits.upstreamBodyBytes)
+        }
         await relayEvents(stream, guards, exchange, target, &relay)
+        if let transcript = exchange.transcript { transcript.streamed(relay.assembled()) }
         guard !aside.isEmpty else { return }
         guard let sent = relay.assembled() else {
             logger.warning(

@@ -55,6 +55,10 @@ final class Exchange {
     /// Headers that guards set on the answer.
     var headerChanges: [(name: String, value: String?)] = []
     var attributes: [(key: String, value: String)] = []
+    /// Texts for the request log, where it keeps any.
+    var transcript: Transcript?
+    /// Refused because rows cannot be written: it makes none itself.
+    var isUnlogged = false
 
     /// Attempts that a guard has asked for.
     var guardRetries: [ObjectIdentifier: Int] = [:]
@@ -138,6 +142,7 @@ final class Exchange {
         cacheKey = nil
         record.errorKind = nil
         record.deniedBy = nil
+        transcript?.begin()
         // The mandatory guards' results stay; those of the last target go, and of guards that ran beside its upstream call.
         guardResults.before.removeAll { result in
             result.stage.runsBeside || !(plan?.mandatory.before.contains { $0 === result.stage } ?? false)

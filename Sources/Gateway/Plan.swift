@@ -15,11 +15,14 @@ final class Plan: Sendable {
     let mandatory: GuardSet
     /// The config came with the request: what it does is the client's doing.
     let isFromRequest: Bool
+    /// Of the file.
+    let configName: String?
     /// Receipts go into the answers.
     var wantsReceipts: Bool { targets.contains(where: \.wantsReceipts) }
 
-    init(route: Route, targets: [Target], mandatory: GuardSet, isFromRequest: Bool) {
+    init(route: Route, targets: [Target], mandatory: GuardSet, isFromRequest: Bool, configName: String?) {
         self.isFromRequest = isFromRequest
+        self.configName = configName
         self.route = route
         self.targets = targets
         self.mandatory = mandatory

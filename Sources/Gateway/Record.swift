@@ -1,4 +1,4 @@
-// Record: step 9: the access line, the metrics and on_done. For refused exchanges, too.
+// Record: step 9: the access line, the metrics, the row of the request log (KeepRow.swift) and on_done. For refused exchanges, too.
 
 import Config
 import Core
@@ -22,6 +22,7 @@ extension Worker {
         let config = exchange.snapshot.config
         if config.metrics.enabled { telemetry.finished(exchange.record) }
         if config.log.access { telemetry.accessLog.write(exchange.record) }
+        if let log = services.requestLog { keepRow(of: exchange, in: log) }
     }
 
     /// A request that never became an exchange: counted and logged like the others.

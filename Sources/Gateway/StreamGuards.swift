@@ -158,7 +158,7 @@ extension Worker {
         _ events: [SSEEvent], _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay,
         into output: inout BytesBuilder
     ) {
-        if !relay.isRestored { relay.assemble(events) }
+        if relay.isRestored { exchange.transcript?.restored(events) } else { relay.assemble(events) }
         for event in events {
             // The end waits: what the guards found is told just before it.
             if Self.isEnd(event, exchange.endpoint) { relay.heldEnd = event } else { relay.write(event, into: &output) }

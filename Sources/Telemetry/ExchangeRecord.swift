@@ -94,6 +94,10 @@ package struct AttemptRecord: Sendable {
     /// The provider's slug.
     package var provider: String
     package var model: String?
+    /// The target's place in the plan.
+    package var target: String
+    /// 0 for the first call of the target, n for its n-th retry.
+    package var retry: Int
     /// The upstream's status; 0 when none came.
     package var status: Int
     /// Nanoseconds from the start of the attempt to its end.
@@ -101,10 +105,13 @@ package struct AttemptRecord: Sendable {
     package var errorKind: GatewayError.Kind?
 
     package init(
-        provider: String, model: String? = nil, status: Int, duration: Int64, errorKind: GatewayError.Kind? = nil
+        provider: String, model: String? = nil, target: String = "", retry: Int = 0, status: Int, duration: Int64,
+        errorKind: GatewayError.Kind? = nil
     ) {
         self.provider = provider
         self.model = model
+        self.target = target
+        self.retry = retry
         self.status = status
         self.duration = duration
         self.errorKind = errorKind

@@ -22,7 +22,7 @@ struct Module: Sendable, CustomTestStringConvertible {
 
 enum Floors {
     /// C: the public headers, system libraries behind typed shims, Linux calls that Glibc's overlay lacks.
-    static let shims: Set<String> = ["CGatehouse", "CCurl", "CPCRE2", "CYAML", "CCrypto", "CLinux"]
+    static let shims: Set<String> = ["CGatehouse", "CCurl", "CPCRE2", "CYAML", "CCrypto", "CSQLite", "CLinux"]
 
     static let modules: [Module] = [
         // 1: values. No I/O.
@@ -45,6 +45,7 @@ enum Floors {
             packages: ["NIOCore", "NIOPosix"]),
         Module(name: "PluginHost", floor: 3, never: ["Config", "Routing"], shims: ["CGatehouse"]),
         Module(name: "Cache", floor: 3, never: ["Wire", "Config", "Routing"]),
+        Module(name: "Store", floor: 3, never: ["Wire", "Config", "Routing"], shims: ["CSQLite"]),
         Module(name: "Telemetry", floor: 3, never: ["Wire", "Config", "Routing"], packages: ["Logging"]),
 
         // 4: the data path.
