@@ -88,6 +88,10 @@ private final class LogThread: @unchecked Sendable {
 
     // The thread's own.
     private var database: Database?
+    /// Of the file that is open.
+    private var identity: StoreFile.Identity?
+    /// Milliseconds to the next attempt, after one that failed.
+    private var pause = 0
     /// Made, and not written.
     private var rows: [(row: RequestRow, size: Int)] = []
     private var random = Xoshiro256()
@@ -200,6 +204,7 @@ private final class LogThread: @unchecked Sendable {
 
     private func open() throws(StoreError) -> Database {
         let database = try StoreFile.open(settings.path)
+        identity = StoreFile.identity(settings.path)
         if let pages = settings.maximumPages { _ = try database.integer("PRAGMA max_page_count = \(pages)") }
         return database
     }
@@ -281,7 +286,7 @@ private final class LogThread: @unchecked Sendable {
             }
         } else {
             // A flush does not make a disk any larger: it waits for the next attempt.
-            _ = wait(until: .after(milliseconds: settings.retryInterval)) { $0.stopsBy != nil }
+            _ = wait(until: .after(milliseconds: pause)) { $0.stopsBy != nil }
         }
         defer { shared.incoming = [] }
         return Turn(
@@ -344,6 +349,12 @@ private final class LogThread: @unchecked Sendable {
     private func lookAfter(_ retention: Retention) {
         let now = MonotonicClock.now()
         guard now >= nextUpkeep, let database else { return }
+        if StoreFile.identity(settings.path) != identity {
+            // Rows would go to a file that nobody can open any more.
+            say(StoreError(.input, "\(settings.path): the file was moved or removed; another one is begun"))
+            self.database = nil
+            return
+        }
         do throws(StoreError) {
             let step = try retention.step(database, now: WallClock.now())
             removed.wrappingAdd(UInt64(step.removed), ordering: .relaxed)
@@ -370,6 +381,8 @@ private final class LogThread: @unchecked Sendable {
 
     private func note(_ error: StoreError) {
         canWrite.store(false, ordering: .relaxed)
+        // A damaged file does not heal, and is long to look through.
+        pause = error.mayPass ? settings.retryInterval : settings.retryInterval * 20
         say(error)
     }
 

@@ -16,6 +16,11 @@ package enum StoreFile {
 
     /// For the writer. Makes the file where there is none, and brings its schema up to date.
     static func open(_ path: String) throws(StoreError) -> Database {
+        // Strict tables (3.37) are the youngest of what is used here.
+        guard sqlite3_libversion_number() >= 3_037_000 else {
+            throw StoreError(
+                .other, "a store needs SQLite 3.37 or newer; this is \(String(cString: sqlite3_libversion()))")
+        }
         let isNew = try prepare(path)
         let database = try Database(path, .readWrite)
         guard !database.isReadOnly else { throw StoreError(.readOnly, "\(path): the file cannot be written to") }
@@ -34,9 +39,21 @@ package enum StoreFile {
             """
             PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;
             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 67108864;
+            PRAGMA secure_delete = FAST;
             """)
         try Schema.migrate(database)
         return database
+    }
+
+    /// Which file a name stands for; nil where there is none.
+    static func identity(_ path: String) -> Identity? {
+        var info = stat()
+        return stat(path, &info) == 0 ? Identity(device: UInt64(info.st_dev), inode: UInt64(info.st_ino)) : nil
+    }
+
+    struct Identity: Equatable {
+        var device: UInt64
+        var inode: UInt64
     }
 
     /// For queries, beside a gateway that writes or without one.

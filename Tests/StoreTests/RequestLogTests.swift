@@ -138,6 +138,35 @@ import Testing
         #expect(statistics.written + statistics.lost == 1_000)
     }
 
+    @Test func aFileThatWasRemovedIsMadeAnew() throws {
+        let log = try open { $0.upkeepInterval = 10 }
+        log.append(Entry(trace: "before"))
+        #expect(log.flush(milliseconds: 30_000))
+        for name in ["", "-wal", "-shm"] { unlink(place.path + name) }
+        try until { place.mode() == 0o600 && log.takesRows }
+        log.append(Entry(trace: "after"))
+        #expect(log.flush(milliseconds: 30_000))
+        #expect(try LogReader(place.path).find("after").count == 1)
+        #expect(notices.failures == ["\(place.path): the file was moved or removed; another one is begun"])
+    }
+
+    @Test func aFileThatIsDamagedMeanwhileIsReportedAndRowsWait() throws {
+        let log = try open()
+        for number in 0..<500 { log.append(Entry(trace: "t\(number)", metadata: [("k", "\(number)")])) }
+        #expect(log.flush(milliseconds: 30_000))
+        let database = try Database(place.path, .readWrite)
+        _ = try database.text("PRAGMA wal_checkpoint(TRUNCATE)")
+        for page in 2..<20 { place.write(String(repeating: "x", count: 4_000), at: page * 4_096) }
+        // The writer's cache knows the pages as they were, until somebody else writes.
+        try? database.run("PRAGMA user_version = \(Schema.version)")
+        for _ in 0..<500 { log.append(Entry(metadata: [("k", "v")])) }
+        try until { !notices.failures.isEmpty }
+        #expect(notices.failures[0].contains("the file is damaged"))
+        #expect(!log.takesRows && log.statistics.waiting == 500)
+        log.shutDown(milliseconds: 100)
+        #expect(log.statistics.lost == 500)
+    }
+
     @Test func aRowThatIsRefusedTakesNoOtherWithIt() throws {
         let database = try StoreFile.open(place.path)
         var twin = Entry(trace: "a").row { _ in RowID(high: 1, low: 1) }
