@@ -59,7 +59,10 @@ import Testing
                 ["test.yaml:1:42: /limits/upload_bytes: \"upload_bytes\" must not be smaller than \"body_bytes\""]
             ),
             ("store: {}", ["test.yaml:1:8: /store: \"path\" is missing"]),
-            ("store: {path: \"\"}", ["test.yaml:1:15: /store/path: expected a string that is not empty, found an empty one"]),
+            (
+                "store: {path: \"\"}",
+                ["test.yaml:1:15: /store/path: expected a string that is not empty, found an empty one"]
+            ),
             (
                 "store: {path: x, log_bodies: all}",
                 ["test.yaml:1:30: /store/log_bodies: expected one of none, redacted, full, found \"all\""]
