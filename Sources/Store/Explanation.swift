@@ -129,6 +129,7 @@ package enum Explanation {
         if let tokens = row.inputTokens {
             text += " The provider counted \(tokens) tokens in and \(row.outputTokens ?? 0) out."
         }
+        if let cost = row.cost { text += " It cost $\(LogText.dollars(cost))." }
         return text
     }
 }

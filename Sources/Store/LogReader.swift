@@ -31,7 +31,8 @@ package final class LogReader {
     private static let columns = """
         sequence, id, started_at, workspace, trace, parent, key, asked_by, endpoint, method, path, model, stream, config,
         config_origin, config_hash, status, provider, response_model, target, route, cache, error, denied_by, aborted,
-        receipts, duration, upstream_duration, client_wait, first_token, bytes_in, bytes_out, input_tokens, output_tokens
+        receipts, duration, upstream_duration, client_wait, first_token, bytes_in, bytes_out, input_tokens, output_tokens,
+        usage, cost_picodollars, price_version
         """
 
     /// The newest rows that pass, the newest first.
@@ -146,6 +147,9 @@ package final class LogReader {
         row.bytesOut = statement.int(31)
         row.inputTokens = statement.optionalInt(32)
         row.outputTokens = statement.optionalInt(33)
+        row.usage = statement.text(34)
+        row.cost = statement.isNull(35) ? nil : statement.int64(35)
+        row.priceVersion = statement.text(36)
         return StoredRequest(sequence: statement.int64(0), row: row)
     }
 

@@ -61,6 +61,16 @@ package enum LogText {
         return tenths >= 1_000 ? String(tenths / 10) : "\(tenths / 10).\(tenths % 10)"
     }
 
+    /// Exact, without needless zeros: "0.0000125".
+    static func dollars(_ picodollars: Int64) -> String {
+        let unit: UInt64 = 1_000_000_000_000
+        let amount = picodollars.magnitude
+        var fraction = String(amount % unit)
+        fraction = String(repeating: "0", count: 12 - fraction.utf8.count) + fraction
+        while fraction.last == "0" { fraction.removeLast() }
+        return (picodollars < 0 ? "-" : "") + String(amount / unit) + (fraction.isEmpty ? "" : "." + fraction)
+    }
+
     // MARK: One exchange
 
     package static func page(_ stored: StoredRequest, _ bodies: RequestRow.Bodies?) -> String {
@@ -97,6 +107,8 @@ package enum LogText {
                 "tokens",
                 "\(row.inputTokens.map(String.init) ?? "?") in, \(row.outputTokens.map(String.init) ?? "?") out")
         }
+        add("usage", row.usage)
+        add("cost", row.cost.map { "$\(dollars($0))" + (row.priceVersion.map { " (prices of \($0))" } ?? "") })
         for (index, attempt) in row.attempts.enumerated() { add("attempt \(index + 1)", describe(attempt)) }
         for (key, value) in row.metadata { add("metadata", "\(key)=\(value)") }
         for receipt in ReceiptLine.read(row.receipts) { add("guard", receipt.description) }
@@ -166,6 +178,9 @@ package enum LogText {
         add("bytes_out", row.bytesOut)
         add("input_tokens", row.inputTokens)
         add("output_tokens", row.outputTokens)
+        if let usage = row.usage.flatMap({ try? JSONValue(parsing: $0) }) { object["usage"] = usage }
+        if let cost = row.cost { object["cost_usd"] = .number(dollars(cost)) }
+        add("price_version", row.priceVersion)
         object["attempts"] = .array(row.attempts.map(json))
         object["metadata"] = .object(JSONObject(row.metadata.map { ($0.key, .string($0.value)) }))
         if let receipts = row.receipts.flatMap({ try? JSONValue(parsing: $0) }) { object["receipts"] = receipts }

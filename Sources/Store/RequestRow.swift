@@ -54,6 +54,12 @@ package struct RequestRow: Sendable {
 
     package var inputTokens: Int?
     package var outputTokens: Int?
+    /// Further counts, a JSON object.
+    package var usage: String?
+    /// In 10⁻¹² US dollars; nil where no price is known.
+    package var cost: Int64?
+    /// Of the prices that made the cost.
+    package var priceVersion: String?
 
     package var metadata: [(key: String, value: String)] = []
     package var bodies: Bodies?

@@ -7,8 +7,9 @@ struct RowWriter {
         INSERT INTO requests (
             id, started_at, workspace, trace, parent, key, asked_by, endpoint, method, path, model, stream, config,
             config_origin, config_hash, status, provider, response_model, target, route, cache, error, denied_by, aborted,
-            receipts, duration, upstream_duration, client_wait, first_token, bytes_in, bytes_out, input_tokens, output_tokens
-        ) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+            receipts, duration, upstream_duration, client_wait, first_token, bytes_in, bytes_out, input_tokens, output_tokens,
+            usage, cost_picodollars, price_version
+        ) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
         """
     private static let attempt = """
         INSERT INTO attempts (request, number, workspace, provider, model, target, retry, status, duration, error)
@@ -75,6 +76,9 @@ struct RowWriter {
         statement.bind(row.bytesOut)
         statement.bind(row.inputTokens)
         statement.bind(row.outputTokens)
+        statement.bind(row.usage)
+        statement.bind(row.cost)
+        statement.bind(row.priceVersion)
         try statement.run()
         for (index, attempt) in row.attempts.enumerated() { try insert(attempt, number: index + 1, of: row) }
         for (key, value) in row.metadata { try insert(key, value, of: row) }

@@ -9,10 +9,10 @@ enum Schema {
 
     static var version: Int { migrations.count }
 
-    static let migrations: [String] = [requests, metadata, bodies]
+    static let migrations: [String] = [requests, metadata, bodies, costs]
 
     /// 1: the log of requests. `sequence` is the order of writing in this file, which `logs tail` follows; `id` is what others may
-    /// refer to. Times are nanoseconds; cost and details of usage come with the accounting.
+    /// refer to. Times are nanoseconds.
     private static let requests = """
         CREATE TABLE requests (
             sequence INTEGER PRIMARY KEY,
@@ -90,6 +90,14 @@ enum Schema {
             answer_body BLOB,
             answer_size INTEGER
         ) STRICT;
+        """
+
+    /// 4: what an exchange cost, as an integer, so that sums are exact; NULL where no price is known. `usage` is a JSON object of token
+    /// counts beside the two that have columns.
+    private static let costs = """
+        ALTER TABLE requests ADD COLUMN usage TEXT;
+        ALTER TABLE requests ADD COLUMN cost_picodollars INTEGER;
+        ALTER TABLE requests ADD COLUMN price_version TEXT;
         """
 
     /// Brings a file to `version`. Each migration is one transaction, which also counts it: whatever ends the process, a file has all

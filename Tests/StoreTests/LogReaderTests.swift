@@ -111,6 +111,24 @@ import Testing
         }
     }
 
+    @Test func costsAreExact() throws {
+        var row = Entry(trace: "paid").row { _ in RowID(high: 0, low: 0) }
+        row.inputTokens = 83
+        row.outputTokens = 0
+        row.usage = #"{"cached_input_tokens":3}"#
+        row.cost = 12_500_000
+        row.priceVersion = "2026-11"
+        _ = try RowWriter(database: try StoreFile.open(place.path)).write([row])
+        let stored = try #require(try LogReader(place.path).find("paid").first)
+        #expect(stored.row.cost == 12_500_000 && stored.row.usage == row.usage && stored.row.priceVersion == "2026-11")
+        #expect(LogText.json(stored).contains(#""cost_usd":0.0000125,"price_version":"2026-11""#))
+        #expect(LogText.page(stored, nil).contains("$0.0000125 (prices of 2026-11)"))
+        for (amount, text) in [
+            (0, "0"), (1, "0.000000000001"), (3_000_000_000_000, "3"), (-1_500_000_000_000, "-1.5"),
+            (Int64.max, "9223372.036854775807"),
+        ] as [(Int64, String)] { #expect(LogText.dollars(amount) == text) }
+    }
+
     @Test func namesCannotSteerATerminal() throws {
         var row = Entry(trace: "t").row { _ in RowID(high: 0, low: 0) }
         row.model = "gpt\u{1B}[2J\u{202E}"
