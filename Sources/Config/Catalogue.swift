@@ -65,7 +65,7 @@ package enum Catalogue {
     }
 
     package static let keys: [CatalogueKey] =
-        listening + limits + identity + plugins + providers + configs + defaults + rest + store + configShape
+        listening + limits + identity + plugins + providers + configs + defaults + rest + prices + store + configShape
         + guardShapes
 
     // MARK: Sections
@@ -337,6 +337,40 @@ package enum Catalogue {
         bytes(
             "/store/max_bytes", \.store.maximumBytes, 0...(1 << 44),
             "When the file is larger, the oldest rows are removed; 0 is no bound."),
+    ]
+
+    private static let prices: [CatalogueKey] = [
+        section("/prices", "What answers cost."),
+        optional(
+            "/prices/file", \.prices.file,
+            "A price catalogue. Default: `../share/gatehouse/prices.txt` beside the executable."),
+        boolean(
+            "/prices/ask_for_stream_usage", \.prices.asksForStreamUsage,
+            "Add `stream_options.include_usage` to streams whose clients have not asked, where the provider is known to "
+                + "understand it; the chunk that comes of it is kept from the client. Without it such streams are estimated."
+        ),
+        key(
+            "/prices/models", .map(of: .object),
+            "Prices over the catalogue's, by `provider/model` as in `openai/gpt-4o`: USD per million tokens, with at most six "
+                + "decimals."),
+        key("/prices/models/*/input", .number(0...1_000_000), "Input."),
+        key("/prices/models/*/output", .number(0...1_000_000), "Output."),
+        key("/prices/models/*/cache_read", .number(0...1_000_000), "Input that the provider had cached."),
+        key("/prices/models/*/cache_write", .number(0...1_000_000), "Input that the provider put into its cache."),
+        key("/prices/models/*/cache_write_1h", .number(0...1_000_000), "The same, to stay for an hour."),
+        key("/prices/models/*/input_audio", .number(0...1_000_000), "Audio in."),
+        key("/prices/models/*/output_audio", .number(0...1_000_000), "Audio out."),
+        key("/prices/models/*/cache_read_audio", .number(0...1_000_000), "Audio that the provider had cached."),
+        key("/prices/models/*/input_image", .number(0...1_000_000), "Images in."),
+        key("/prices/models/*/output_image", .number(0...1_000_000), "Images out."),
+        key("/prices/models/*/reasoning", .number(0...1_000_000), "Output that is thought and not said."),
+        key("/prices/models/*/batch_input", .number(0...1_000_000), "Input in batches."),
+        key("/prices/models/*/batch_output", .number(0...1_000_000), "Output in batches."),
+        key(
+            "/prices/models/*/web_search_per_call", .number(0...1_000),
+            "USD per search that the provider makes, at most twelve decimals."),
+        key("/prices/models/*/context", .integer(0...1_000_000_000), "Tokens of a request with its answer."),
+        key("/prices/models/*/max_output", .integer(0...1_000_000_000), "Tokens of an answer."),
     ]
 
     // MARK: Shapes

@@ -28,6 +28,7 @@ package final class ConfigSnapshot: Sendable {
     package let log: Log
     package let metrics: Metrics
     package let store: StoreSettings
+    package let prices: Prices
 
     /// SHA-256 over the file and every file it refers to for a secret or a certificate, in hex: equal hashes, equal
     /// snapshots but for the environment.
@@ -54,6 +55,7 @@ package final class ConfigSnapshot: Sendable {
         log = draft.log
         metrics = draft.metrics
         store = draft.store
+        prices = draft.prices
         self.contentHash = contentHash
         self.files = files
         keyIndex = Dictionary(
@@ -85,8 +87,34 @@ package struct ConfigDraft: Sendable {
     package var log = Log()
     package var metrics = Metrics()
     package var store = StoreSettings()
+    package var prices = Prices()
 
     package init() {}
+}
+
+// MARK: Prices
+
+/// What answers cost.
+package struct Prices: Sendable, Equatable {
+    /// The catalogue; without one nothing has a price but what `models` names.
+    package var file: String?
+    /// What it holds.
+    package var text: Bytes?
+    package var models: [ModelPrice] = []
+    /// Ask providers that know how to tell the usage at the end of streams whose clients have not asked.
+    package var asksForStreamUsage = true
+
+    package init() {}
+}
+
+/// A price over the catalogue's.
+package struct ModelPrice: Sendable, Equatable {
+    /// The provider's slug.
+    package var provider: String
+    package var model: String
+    /// Names of the catalogue to decimal numbers.
+    package var amounts: [String: String]
+    package var pointer: JSONPointer
 }
 
 // MARK: Listening

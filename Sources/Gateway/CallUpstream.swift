@@ -67,15 +67,22 @@ extension Worker {
         {
             try facts.request.check()
         }
-        let out = try build(exchange, target, body: body, facts: facts)
+        let asking = askingForUsage(body, exchange, target)
+        let asked =
+            asking == body
+            ? facts
+            : attemptFacts(exchange, target, model: model, number: next.number)(
+                BodyView(body: asking, endpoint: exchange.endpoint, isRequest: true))
+        let out = try build(exchange, target, body: asking, facts: asked)
         let beside = beginBeside(exchange, target, body: body, facts)
         if let beside, beside.refusesAlready, let refusal = await beside.verdict() { return .answer(refusal) }
         var result: Result<AttemptResult, GatewayError>
-        if let hit = lookUpCache(exchange, target, out, body: out.body ?? body) {
+        exchange.meter.body = asking
+        if let hit = lookUpCache(exchange, target, out, body: out.body ?? asking) {
             result = .success(await guardAnswer(hit, exchange, target, facts))
         } else {
             do throws(GatewayError) {
-                result = .success(try await send(exchange, target, out, body: body, facts))
+                result = .success(try await send(exchange, target, out, body: asking, asked))
             } catch {
                 result = .failure(error)
             }
@@ -291,7 +298,13 @@ extension Worker {
 
     func noteFacts(of body: Bytes, _ exchange: Exchange) {
         let facts = AnswerFacts(reading: body)
-        exchange.note(facts)
+        if exchange.record.cacheStatus != .hit { exchange.meter.isAnswered = true }
+        exchange.meter(answer: body, facts)
+        if let usage = facts.usage {
+            exchange.record.inputTokens = usage.prompt
+            exchange.record.outputTokens = usage.completion
+        }
+        if let model = facts.model { exchange.record.responseModel = model }
     }
 
     // MARK: Failures

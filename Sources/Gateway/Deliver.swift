@@ -1,5 +1,6 @@
 // Deliver: steps 7f and 8: the answer that the router settled on goes to the client: whole, as events, or passed on unread.
 
+import Accounting
 import Config
 import Core
 import HTTPServer
@@ -150,7 +151,9 @@ extension Worker {
         defer { exchange.record.upstreamDuration += MonotonicClock.now() - started }
         do {
             while let batch = try await stream.next() {
+                var batch = batch
                 for event in batch.events { relay.note(event, exchange) }
+                if exchange.meter.hidesUsage { relay.hideUsage(in: &batch) }
                 if relay.writesRaw {
                     relay.appendRaw(batch, into: &output)
                 } else {
@@ -297,10 +300,49 @@ struct StreamRelay {
             return
         }
         if endpoint == .messages, event.name == "message_stop" { sawEnd = true }
-        if event.data.contains("\"usage\"") || event.data.contains("finish_reason\":\"")
+        exchange.meter.stream.take(eventOf: event.data.count)
+        if event.mayTellUsage || event.data.contains("finish_reason\":\"")
             || event.data.contains("stop_reason\":\"")
         {
             exchange.note(AnswerFacts(reading: event.data))
+        }
+    }
+
+    /// Takes the usage chunk, which the client has not asked for, out of what leaves. All other bytes stay.
+    mutating func hideUsage(in batch: inout OpenStream.Batch) {
+        guard let index = batch.events.firstIndex(where: \.isUsageChunk) else { return }
+        let hidden = batch.events.remove(at: index)
+        guard writesRaw else {
+            // Kept answers know what they cost.
+            assembler?.take(hidden)
+            return
+        }
+        guard !batch.isUncommon else { return }
+        if tail.count > 0 {
+            tail.append(batch.raw)
+            batch.raw = tail.finish()
+        }
+        if let range = Self.range(of: hidden.data, in: batch.raw) {
+            var rest = BytesBuilder(capacity: batch.raw.count)
+            rest.append(batch.raw[0..<range.lowerBound])
+            rest.append(batch.raw[range.upperBound..<batch.raw.count])
+            batch.raw = rest.finish()
+        }
+    }
+
+    /// Where the event with this data stands: from the end of the one before it to its own empty line. nil when its data
+    /// is on several lines: then it goes out, which is better than half of it.
+    private static func range(of data: Bytes, in raw: Bytes) -> Range<Int>? {
+        withExtendedLifetime((data, raw)) {
+            let buffer = raw.buffer
+            guard let found = position(of: data.buffer, in: buffer) else { return nil }
+            let start = endOfEvents(raw[0..<found])
+            var end = found + data.count
+            while end < buffer.count {
+                end += 1
+                if isEmptyLine(buffer[end - 3], buffer[end - 2], buffer[end - 1]) { return start..<end }
+            }
+            return nil
         }
     }
 
@@ -386,6 +428,24 @@ struct StreamRelay {
 }
 
 extension Bytes {
+    /// A member of this name whose value begins with this byte stands somewhere in here. Texts that look like one count.
+    func hasMember(_ name: StaticString, startingWith byte: UInt8) -> Bool {
+        withExtendedLifetime(self) {
+            var rest = buffer
+            let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+            while let found = position(of: name, in: rest) {
+                var at = found + name.count
+                if found > 0, rest[found - 1] == UInt8(ascii: "\""), at < rest.count, rest[at] == UInt8(ascii: "\"") {
+                    at += 1
+                    while at < rest.count, rest[at] <= 0x20 || rest[at] == UInt8(ascii: ":") { at += 1 }
+                    if at < rest.count, rest[at] == byte { return true }
+                }
+                rest = UnsafeRawBufferPointer(rebasing: rest[(found + name.count)...])
+            }
+            return false
+        }
+    }
+
     func contains(_ text: StaticString) -> Bool {
         withExtendedLifetime(self) {
             bytesContain(buffer, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))

@@ -64,6 +64,8 @@ final class Exchange {
     var guardRetries: [ObjectIdentifier: Int] = [:]
 
     // Of the attempt in progress.
+    var meter = AttemptMeter()
+    var isSettled = false
     private(set) var attemptNumber = 0
     var attemptStarted: Int64 = 0
     var attemptModel: String?
@@ -133,6 +135,9 @@ final class Exchange {
 
     /// A new attempt forgets what the last one found.
     func begin(_ attempt: Router.Attempt, _ target: Target) {
+        settle()
+        meter = AttemptMeter()
+        isSettled = false
         attemptNumber = attempt.number
         attemptStarted = MonotonicClock.now()
         attemptModel = nil
@@ -152,12 +157,9 @@ final class Exchange {
         record.targetPath = target.path
     }
 
-    /// Usage and the like, as they become known.
+    /// What an event of a stream says.
     func note(_ facts: AnswerFacts) {
-        if let usage = facts.usage {
-            record.inputTokens = usage.prompt
-            record.outputTokens = usage.completion
-        }
+        meter(event: facts)
         if let model = facts.model { record.responseModel = model }
     }
 

@@ -1,6 +1,7 @@
 // KeepRow: the exchange's row in the request log. The loop hands the finished exchange's facts over; the log's thread makes a row of
 // them: cuts what is too long, masks what looks like a secret, leaves out what must not be kept.
 
+import Accounting
 import Config
 import Core
 import Routing
@@ -121,11 +122,25 @@ private struct FinishedExchange: RequestLogEntry, @unchecked Sendable {
         row.bytesOut = record.bytesOut
         row.inputTokens = record.inputTokens
         row.outputTokens = record.outputTokens
+        row.usage = usage
+        row.cost = record.cost?.picodollars
+        row.priceVersion = record.cost?.priceVersion
         row.metadata = metadata.prefix(64).map {
             (Self.clip($0.key, 128), Self.clip(Redaction.scrub(Self.clip($0.value, 512)), 512))
         }
         row.bodies = bodies()
         return row
+    }
+
+    /// Counts beside the two that have columns; nil where there is nothing to say.
+    private var usage: String? {
+        let counts = [
+            ("cached_tokens", record.cachedTokens), ("cache_write_tokens", record.cacheWriteTokens),
+            ("reasoning_tokens", record.reasoningTokens),
+        ]
+        var members = counts.filter { $0.1 > 0 }.map { ($0.0, JSONValue($0.1)) }
+        if record.isUsageEstimated { members.append(("estimated", true)) }
+        return members.isEmpty ? nil : JSONValue.object(JSONObject(members)).text
     }
 
     private func bodies() -> RequestRow.Bodies? {

@@ -179,6 +179,7 @@ extension Worker {
         if !first.isDone, !Self.isJSON(first.data) {
             throw UpstreamFailure(.invalidAnswer, "the upstream's stream holds no JSON")
         }
+        exchange.meter.isAnswered = true
         exchange.record.timeToFirstToken = MonotonicClock.now() - exchange.attemptStarted
         return .stream(stream)
     }

@@ -59,6 +59,8 @@ final class Target: Sendable {
     let timeouts: TokenTimeouts
     let forwardHeaders: [String]
     let isStrict: Bool
+    /// Its description says that it understands stream_options.include_usage.
+    let tellsStreamUsage: Bool
     let wantsReceipts: Bool
 
     init(
@@ -85,6 +87,7 @@ final class Target: Sendable {
         self.timeouts = timeouts
         self.forwardHeaders = forwardHeaders
         self.isStrict = isStrict
+        tellsStreamUsage = provider.descriptor.manifest.document["stream_usage"]?.bool ?? false
         self.wantsReceipts = wantsReceipts
     }
 }

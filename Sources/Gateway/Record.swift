@@ -16,6 +16,7 @@ extension Worker {
         exchange.record.isAborted = exchange.record.isAborted || exchange.isClientGone
         if exchange.isClientGone, !exchange.client.isHeadSent { exchange.record.status = 499 }
         exchange.record.operation = operation(exchange.endpoint)
+        exchange.settle()
     }
 
     func record(_ exchange: Exchange) {

@@ -441,3 +441,11 @@ extension Worker {
 func bytesContain(_ text: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) -> Bool {
     linux_memmem(text.baseAddress, text.count, needle.baseAddress, needle.count) != nil
 }
+
+/// Where `needle` begins in `text`.
+func position(of needle: UnsafeRawBufferPointer, in text: UnsafeRawBufferPointer) -> Int? {
+    guard let base = text.baseAddress,
+        let found = linux_memmem(base, text.count, needle.baseAddress, needle.count)
+    else { return nil }
+    return base.distance(to: UnsafeRawPointer(found))
+}

@@ -61,15 +61,8 @@ package enum LogText {
         return tenths >= 1_000 ? String(tenths / 10) : "\(tenths / 10).\(tenths % 10)"
     }
 
-    /// Exact, without needless zeros: "0.0000125".
-    static func dollars(_ picodollars: Int64) -> String {
-        let unit: UInt64 = 1_000_000_000_000
-        let amount = picodollars.magnitude
-        var fraction = String(amount % unit)
-        fraction = String(repeating: "0", count: 12 - fraction.utf8.count) + fraction
-        while fraction.last == "0" { fraction.removeLast() }
-        return (picodollars < 0 ? "-" : "") + String(amount / unit) + (fraction.isEmpty ? "" : "." + fraction)
-    }
+    /// Exact: "0.0000125".
+    static func dollars(_ picodollars: Int64) -> String { FixedPoint.text(picodollars, places: 12) }
 
     // MARK: One exchange
 

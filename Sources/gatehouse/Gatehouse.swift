@@ -17,8 +17,8 @@ struct Gatehouse: AsyncParsableCommand {
             """,
         version: "gatehouse \(HostVersion.text) (plugin ABI \(HostVersion.abi))",
         subcommands: [
-            Serve.self, Check.self, PrintSchema.self, Plugin.self, Logs.self, Explain.self, StoreCommand.self,
-            Version.self,
+            Serve.self, Check.self, PrintSchema.self, Plugin.self, Models.self, Logs.self, Explain.self,
+            StoreCommand.self, Version.self,
         ])
 }
 

@@ -35,6 +35,7 @@ enum Floors {
         // 2: what the operator and the request say, and what to do about it. Pure.
         Module(name: "Config", floor: 2, shims: ["CYAML"]),
         Module(name: "Routing", floor: 2, never: ["Wire"]),
+        Module(name: "Accounting", floor: 2),
 
         // 3: the outside world, each room for itself.
         Module(

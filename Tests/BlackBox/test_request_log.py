@@ -167,6 +167,18 @@ def test_nobody_else_can_read_the_file(gateway):
         assert (gateway.path / name).stat().st_mode & 0o777 == 0o600, name
 
 
+def test_what_an_exchange_cost(gateway):
+    trace, answer = traced(gateway, model="gpt-4o")
+    assert answer.status == 200
+    line, kept = gateway.access_line(trace), row(gateway, trace)
+    assert line["cost_usd"] > 0 and kept["cost_picodollars"] == round(line["cost_usd"] * 1e12) and kept["price_version"] == line["price_version"]
+    [shown] = [json.loads(line) for line in logs(gateway, "list", "--json", "--trace", trace).splitlines()]
+    assert shown["cost_usd"] == line["cost_usd"]
+    assert f"It cost ${kept['cost_picodollars'] / 1e12:.12f}".rstrip("0") in command("explain", trace, "--store", str(file(gateway))).stdout
+    unknown, _ = traced(gateway, model="nobody-sells-this")
+    assert row(gateway, unknown)["cost_picodollars"] is None
+
+
 # MARK: Commands
 
 def test_listing(gateway):
