@@ -120,7 +120,8 @@ struct GuardBuilder {
             scope: scope(policy.scope, parameters),
             denies: group.deny, mode: policy.isShadow ? .shadow : group.isAsync ? .async : .enforced,
             demanded: demanded, maximumRetries: policy.maximumRetries, breaker: policy.breaker.map { GuardBreaker($0) },
-            stream: streamRule(found.check, group, demanded))
+            // Of an answer, one that restores need not see more than what it put there.
+            stream: streamRule(found.check, group, found.check.restores ? [] : demanded))
     }
 
     /// The check's own parameter is Portkey's way to say it.

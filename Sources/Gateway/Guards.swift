@@ -84,6 +84,9 @@ final class GuardUse: Sendable {
     let breaker: GuardBreaker?
     let stream: StreamRule
 
+    /// Kinds that must be seen of a side: what a check restores on the answer is no judgement of it.
+    func demands(of side: Worker.GuardSide) -> Set<Segment.Kind> { side == .after && check.restores ? [] : demanded }
+
     init(
         instance: PluginInstance, check: CheckManifest, id: String, issuer: ReceiptIssuer, timeoutMilliseconds: Int,
         onFailure: FailurePolicy, onTimeout: FailurePolicy, isPolicyImplied: Bool, failsOnError: Bool,

@@ -182,7 +182,7 @@ extension Worker {
         switch decision.verdict {
         case .proceed:
             next = settle(use, side, exchange, hookExchange, call.view, &result, &verdict)
-            if result.failure == nil, let unseen = coverage.firstUnseen(of: use.demanded) {
+            if result.failure == nil, let unseen = coverage.firstUnseen(of: use.demands(of: side)) {
                 verdict = .unseen
                 next = failUnseen(use, side, exchange, &result, unseen, next)
             }

@@ -326,7 +326,7 @@ extension Worker {
         if decision.verdict != .timeout { guardian.wholeCoverage = hookExchange.coverage(.response) }
         switch decision.verdict {
         case .proceed:
-            if let count = guardian.coverage.firstUnseen(of: use.demanded) {
+            if let count = guardian.coverage.firstUnseen(of: use.demands(of: .after)) {
                 guardian.verdict = .unseen
                 try fail(
                     guardian, exchange,

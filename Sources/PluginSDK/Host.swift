@@ -128,7 +128,12 @@ public final class Pattern: @unchecked Sendable {
         _ text: Text, _ start: Int, _ spans: UnsafeMutablePointer<gh_regex_span>, _ count: Int
     ) throws(PluginFailure) -> Int {
         let found = table.pointee.match?(pattern, gh_str(text.bytes), UInt64(start), spans, count) ?? -1
-        guard found >= 0 else { throw PluginFailure("The pattern could not be matched: status \(found)") }
+        guard found >= 0 else {
+            throw PluginFailure(
+                Int(found) == GH_OVER_LIMIT
+                    ? "The match limit was reached: the pattern takes too many steps on this text"
+                    : "The pattern could not be matched: status \(found)")
+        }
         return Int(found)
     }
 

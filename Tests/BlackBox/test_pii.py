@@ -45,3 +45,13 @@ def test_values_come_back_and_are_in_no_log(gateway, upstream):
     assert answer.status == 200 and said(answer.events) == u.CHAT_TEXT
     assert json.dumps(upstream.requests[-1].json).count("<EMAIL_1>") == 1
     assert not any("eva.secret" in line for line in gateway.lines)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("text", ["Hello", "I am eva@example.org."])
+def test_a_guard_that_must_see_everything_need_not_judge_what_it_restores(gateway, upstream, stream, text):
+    guard = {"pii.pseudonymize": {}, "deny": True, "require_full_coverage": True}
+    wanted = config_header(target(upstream.base, input_guardrails=[guard]))
+    answer = chat(gateway, wanted, stream=stream, messages=[{"role": "user", "content": text}])
+    assert answer.status == 200
+    assert (said(answer.events) if stream else answer.json["choices"][0]["message"]["content"]) == u.CHAT_TEXT

@@ -121,8 +121,9 @@ struct gh_host {
 
   /* [hook] Replaces the bytes [begin, end) of a segment's text as it was presented. Staged, like all changes: applied
    * together when the decision lets the exchange go on, and invisible until then. Ranges of one call may not overlap
-   * and must not cut a character. In on_response and on_error, edits of the request's side go with GH_RETRY into the
-   * next attempt; with other verdicts they are forgotten. */
+   * and must not cut a character: GH_INVALID, and a verdict that lets the exchange go on then counts as GH_FAIL. In
+   * on_response and on_error, edits of the request's side go with GH_RETRY into the next attempt; with other verdicts
+   * they are forgotten. */
   gh_status (*edit)(gh_exchange *, uint64_t segment_id, uint64_t begin, uint64_t end, gh_str replacement);
   /* [hook] Puts a raw JSON value at a JSON pointer: replaces, or adds to an object; an array index "-" appends. flags:
    * GH_PUT_*. */

@@ -1,8 +1,9 @@
 /* Gatehouse plugin ABI: host extension "gh.gateway/1": chat completions from other targets of the operator's.
  *
  * The request goes the gateway's own way to an upstream: adapter, credentials, retries and fallbacks of the config that
- * is named. It passes no guards, and has a line of its own in the log, with its tokens, under the asking check's name
- * and the trace id of its exchange. What is asked for an exchange that was itself asked for is refused. Manifest:
+ * is named. It passes no guards, but for the operator's mandatory ones where the asking check stands in a client's own
+ * config. It has a line of its own in the log, with its tokens, under the asking check's name and the trace id of its
+ * exchange. What is asked for an exchange that was itself asked for is refused, unless a mandatory guard asks. Manifest:
  * "needs": ["gh.gateway/1"].
  */
 #ifndef GATEHOUSE_EXT_GATEWAY_H
