@@ -11,6 +11,8 @@ from test_observability import metrics, total
 
 CONFIG = {
     "prices": {"models": {
+        "openai/m": {"input": 2, "output": 8, "cache_read": 0.5},
+        "openai/grader": {"input": 2, "output": 8},
         "openai/priced": {"input": 2, "output": 8, "cache_read": 0.5},
         "openai/upstream-model": {"input": 2, "output": 8, "cache_read": 0.5},
         "anthropic/claude-upstream": {"input": 3, "output": 15},
@@ -138,7 +140,7 @@ def test_odd_bytes_around_the_usage_chunk_stay(gateway, upstream):
     """Comments, ids and spaces are the upstream's; all in one piece, and only the chunk goes."""
     before = b": hello\n\nid: 1\ndata:" + json.dumps(u.chunk("Hi")).encode() + b"\r\n\r\n"
     usage = b"id: 2\nevent: message\ndata: " + json.dumps(u.chunk(choices=[], usage=USAGE), indent=None).encode() + b"\n\n"
-    after = b": bye\n\ndata:  [DONE]\n\n"
+    after = b": bye\n\ndata: [DONE]\n\n"
     base = upstream.script(u.streams([before + usage + after]))
     line, answer = logged(gateway, target(base), stream=True)
     assert answer.body == before + after and line["cost_usd"] == 0.00022
