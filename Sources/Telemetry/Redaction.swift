@@ -2,7 +2,7 @@
 //
 // A net under the trapeze: the code that logs must not have secrets in its hands in the first place. It knows the
 // prefixes by which vendors mark their keys, the words before which people write them, and passwords in URLs. Not for
-// the data path: a megabyte takes some milliseconds.
+// the data path.
 
 package enum Redaction {
     package static let mask = "[redacted]"
