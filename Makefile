@@ -58,7 +58,7 @@ deps:
 	missing=()
 	command -v cc >/dev/null || missing+=(gcc libc6-dev)
 	command -v pkg-config >/dev/null || missing+=(pkg-config)
-	for pair in libcurl:libcurl4-openssl-dev libpcre2-8:libpcre2-dev yaml-0.1:libyaml-dev libcrypto:libssl-dev; do
+	for pair in libcurl:libcurl4-openssl-dev libpcre2-8:libpcre2-dev yaml-0.1:libyaml-dev libcrypto:libssl-dev sqlite3:libsqlite3-dev; do
 	    pkg-config --exists "$${pair%:*}" 2>/dev/null || missing+=("$${pair#*:}")
 	done
 	[ $${#missing[@]} = 0 ] || install_packages "$${missing[@]}"

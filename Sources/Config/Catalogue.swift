@@ -65,7 +65,8 @@ package enum Catalogue {
     }
 
     package static let keys: [CatalogueKey] =
-        listening + limits + identity + plugins + providers + configs + defaults + rest + configShape + guardShapes
+        listening + limits + identity + plugins + providers + configs + defaults + rest + prices + store + configShape
+        + guardShapes
 
     // MARK: Sections
 
@@ -312,6 +313,66 @@ package enum Catalogue {
         boolean("/metrics/enabled", \.metrics.enabled, "Count and serve them."),
     ]
 
+    private static let store: [CatalogueKey] = [
+        section(
+            "/store",
+            "The request log: a row for each exchange in an SQLite file. Without this section nothing is stored."),
+        optional(
+            "/store/path", \.store.path, required: true,
+            "The file, on a local disk. It is made where there is none; its directory must be there. Another path takes effect "
+                + "with the next start."),
+        choice(
+            "/store/log_bodies", \.store.bodies,
+            "Texts of requests and answers. redacted: the request as its last guardrail left it, and the answer before anything "
+                + "was restored in it; nothing of what the guardrails could not judge. full: as the client sent and got them. "
+                + "What looks like a credential is masked in both."),
+        bytes("/store/body_bytes", \.store.bodyBytes, 256...(16 << 20), "How much of each text is kept."),
+        choice(
+            "/store/log_loss", \.store.logLoss,
+            "While rows cannot be written (the disk is full, the file is locked), `continue` serves requests and counts the rows "
+                + "that are lost; `refuse` answers new requests with 503."),
+        integer("/store/queue_rows", \.store.queueRows, 1_000...1_000_000, "Rows that may wait to be written."),
+        bytes("/store/queue_bytes", \.store.queueBytes, (1 << 20)...(1 << 34), "The memory that they may take."),
+        integer("/store/retention_days", \.store.retentionDays, 0...36_500, "Older rows are removed; 0 keeps all."),
+        bytes(
+            "/store/max_bytes", \.store.maximumBytes, 0...(1 << 44),
+            "When the file is larger, the oldest rows are removed; 0 is no bound."),
+    ]
+
+    private static let prices: [CatalogueKey] = [
+        section("/prices", "What answers cost."),
+        optional(
+            "/prices/file", \.prices.file,
+            "A price catalogue. Default: `../share/gatehouse/prices.txt` beside the executable."),
+        boolean(
+            "/prices/ask_for_stream_usage", \.prices.asksForStreamUsage,
+            "Add `stream_options.include_usage` to streams whose clients have not asked, where the provider is known to "
+                + "understand it; the chunk that comes of it is kept from the client. Without it such streams are estimated."
+        ),
+        key(
+            "/prices/models", .map(of: .object),
+            "Prices over the catalogue's, by `provider/model` as in `openai/gpt-4o`: USD per million tokens, with at most six "
+                + "decimals."),
+        key("/prices/models/*/input", .number(0...1_000_000), "Input."),
+        key("/prices/models/*/output", .number(0...1_000_000), "Output."),
+        key("/prices/models/*/cache_read", .number(0...1_000_000), "Input that the provider had cached."),
+        key("/prices/models/*/cache_write", .number(0...1_000_000), "Input that the provider put into its cache."),
+        key("/prices/models/*/cache_write_1h", .number(0...1_000_000), "The same, to stay for an hour."),
+        key("/prices/models/*/input_audio", .number(0...1_000_000), "Audio in."),
+        key("/prices/models/*/output_audio", .number(0...1_000_000), "Audio out."),
+        key("/prices/models/*/cache_read_audio", .number(0...1_000_000), "Audio that the provider had cached."),
+        key("/prices/models/*/input_image", .number(0...1_000_000), "Images in."),
+        key("/prices/models/*/output_image", .number(0...1_000_000), "Images out."),
+        key("/prices/models/*/reasoning", .number(0...1_000_000), "Output that is thought and not said."),
+        key("/prices/models/*/batch_input", .number(0...1_000_000), "Input in batches."),
+        key("/prices/models/*/batch_output", .number(0...1_000_000), "Output in batches."),
+        key(
+            "/prices/models/*/web_search_per_call", .number(0...1_000),
+            "USD per search that the provider makes, at most twelve decimals."),
+        key("/prices/models/*/context", .integer(0...1_000_000_000), "Tokens of a request with its answer."),
+        key("/prices/models/*/max_output", .integer(0...1_000_000_000), "Tokens of an answer."),
+    ]
+
     // MARK: Shapes
 
     private static let configShape: [CatalogueKey] = [
@@ -525,8 +586,10 @@ package enum Catalogue {
         }
     }
 
-    private static func optional(_ pattern: String, _ field: Field<String?>, _ text: String) -> CatalogueKey {
-        CatalogueKey(pattern: pattern, kind: .string, text: text) {
+    private static func optional(
+        _ pattern: String, _ field: Field<String?>, required: Bool = false, _ text: String
+    ) -> CatalogueKey {
+        CatalogueKey(pattern: pattern, kind: .string, isRequired: required, text: text) {
             if let value = $0.string { $1[keyPath: field] = value }
         }
     }

@@ -10,6 +10,9 @@ package struct ConfigOverrides: Sendable {
     /// Where plugins are looked for when the file names no directory.
     package var defaultPluginDirectory: String?
 
+    /// The price catalogue when the file names none.
+    package var defaultPriceFile: String?
+
     package init() {}
 
     func apply(to document: JSONValue) -> JSONValue {
@@ -27,6 +30,11 @@ package struct ConfigOverrides: Sendable {
             var plugins = top["plugins"]?.object ?? JSONObject()
             if plugins["directories"] == nil { plugins["directories"] = .array([.string(defaultPluginDirectory)]) }
             top["plugins"] = .object(plugins)
+        }
+        if let defaultPriceFile, top["prices"] == nil || top["prices"]?.object != nil {
+            var prices = top["prices"]?.object ?? JSONObject()
+            if prices["file"] == nil { prices["file"] = .string(defaultPriceFile) }
+            top["prices"] = .object(prices)
         }
         return .object(top)
     }

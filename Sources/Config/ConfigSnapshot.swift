@@ -27,6 +27,8 @@ package final class ConfigSnapshot: Sendable {
     package let cache: CacheSettings
     package let log: Log
     package let metrics: Metrics
+    package let store: StoreSettings
+    package let prices: Prices
 
     /// SHA-256 over the file and every file it refers to for a secret or a certificate, in hex: equal hashes, equal
     /// snapshots but for the environment.
@@ -52,6 +54,8 @@ package final class ConfigSnapshot: Sendable {
         cache = draft.cache
         log = draft.log
         metrics = draft.metrics
+        store = draft.store
+        prices = draft.prices
         self.contentHash = contentHash
         self.files = files
         keyIndex = Dictionary(
@@ -82,8 +86,35 @@ package struct ConfigDraft: Sendable {
     package var cache = CacheSettings()
     package var log = Log()
     package var metrics = Metrics()
+    package var store = StoreSettings()
+    package var prices = Prices()
 
     package init() {}
+}
+
+// MARK: Prices
+
+/// What answers cost.
+package struct Prices: Sendable, Equatable {
+    /// The catalogue; without one nothing has a price but what `models` names.
+    package var file: String?
+    /// What it holds.
+    package var text: Bytes?
+    package var models: [ModelPrice] = []
+    /// Ask providers that know how to tell the usage at the end of streams whose clients have not asked.
+    package var asksForStreamUsage = true
+
+    package init() {}
+}
+
+/// A price over the catalogue's.
+package struct ModelPrice: Sendable, Equatable {
+    /// The provider's slug.
+    package var provider: String
+    package var model: String
+    /// Names of the catalogue to decimal numbers.
+    package var amounts: [String: String]
+    package var pointer: JSONPointer
 }
 
 // MARK: Listening
@@ -348,6 +379,37 @@ package struct Log: Sendable, Equatable {
 
 package struct Metrics: Sendable, Equatable {
     package var enabled = true
+
+    package init() {}
+}
+
+/// The request log's file and what goes into it.
+package struct StoreSettings: Sendable, Equatable {
+    /// Which texts a row has.
+    package enum Bodies: String, Sendable, CaseIterable {
+        case none
+        /// As the last guard left the request, and as the answer came before anything was put back into it.
+        case redacted
+        /// As the client sent and got them.
+        case full
+    }
+    /// What happens while rows cannot be written.
+    package enum LogLoss: String, Sendable, CaseIterable {
+        case `continue`, refuse
+    }
+
+    /// nil: nothing is stored.
+    package var path: String?
+    package var bodies = Bodies.none
+    /// Of each text.
+    package var bodyBytes = 64 << 10
+    package var logLoss = LogLoss.continue
+    package var queueRows = 20_000
+    package var queueBytes = 64 << 20
+    /// 0 keeps rows whatever their age.
+    package var retentionDays = 30
+    /// 0 is no bound.
+    package var maximumBytes = 10 << 30
 
     package init() {}
 }

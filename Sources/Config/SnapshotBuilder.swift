@@ -32,6 +32,7 @@ final class SnapshotBuilder {
         buildGuardrails()
         buildConfigs()
         buildDefaults()
+        buildPrices()
         draft.network.proxy = document["network"]?["proxy"]?.string
         draft.network.noProxy = document["network"]?["no_proxy"]?.string
         checkReferences()
@@ -60,6 +61,8 @@ final class SnapshotBuilder {
         draft.network.caFile = draft.network.caFile.map(absolute)
         draft.network.caDirectory = draft.network.caDirectory.map(absolute)
         draft.log.file = draft.log.file.map(absolute)
+        draft.store.path = draft.store.path.map(absolute)
+        draft.prices.file = draft.prices.file.map(absolute)
         if let path = draft.network.caFile { _ = read(path, at: place("network", "ca_file"), isSecret: false) }
     }
 
@@ -311,6 +314,40 @@ final class SnapshotBuilder {
             if stage == .before { draft.defaults.inputGuards = groups } else { draft.defaults.outputGuards = groups }
         }
         report(parser.issues, at: base)
+    }
+
+    /// What the file says is read by the accounting; here is what the configuration says over it.
+    private func buildPrices() {
+        if let path = draft.prices.file {
+            let pointer = place("prices", "file")
+            do throws(FileError) {
+                let content = try FileReader.read(path, limit: FileReader.priceLimit)
+                files.append(path)
+                contents.append(content.bytes)
+                draft.prices.text = content.bytes
+            } catch {
+                report(pointer, error.description)
+            }
+        }
+        for model in members(document["prices"]?["models"]) {
+            let pointer = place("prices", "models", model.key)
+            let names = model.key.split(separator: "/", maxSplits: 1).map(String.init)
+            guard names.count == 2 else {
+                report(pointer, "expected a provider and a model, as in \"openai/gpt-4o\"", aboutKey: true)
+                continue
+            }
+            var price = ModelPrice(provider: names[0], model: names[1], amounts: [:], pointer: pointer)
+            for member in members(model.value) {
+                guard case .number(let text) = member.value else { continue }
+                let places = member.key == "web_search_per_call" ? 12 : 6
+                if FixedPoint.parse(text, places: places) == nil {
+                    report(pointer / member.key, "expected at most \(places) decimals, found \(text)")
+                }
+                price.amounts[member.key] = text
+            }
+            if price.amounts.isEmpty { report(pointer, "expected a price, as in {\"input\": 0.15, \"output\": 0.6}") }
+            draft.prices.models.append(price)
+        }
     }
 
     // MARK: What must agree

@@ -77,6 +77,7 @@ for file in Sources/PluginSDK/*; do put 644 "$file" "share/gatehouse/sdk/Sources
 put 644 Sources/Distribution/sdk.Package.swift share/gatehouse/sdk/Package.swift
 put_tree Plugins/Templates share/gatehouse/templates
 
+put 644 Sources/Accounting/prices.txt share/gatehouse/prices.txt
 for file in gatehouse.example.yaml demo.yaml; do put 644 "Sources/Distribution/$file" "share/gatehouse/$file"; done
 for file in README.md LICENSE CHANGELOG.md SECURITY.md; do put 644 "$file" "share/doc/gatehouse/$file"; done
 sed "s|@PREFIX@|$prefix|g" Sources/Distribution/gatehouse.service > "$scratch/gatehouse.service"

@@ -57,6 +57,7 @@ extension Worker {
     /// Writes a whole answer.
     func write(_ answer: Answer, _ exchange: Exchange) {
         guard !exchange.client.isHeadSent else { return exchange.client.cut() }
+        exchange.transcript?.sent(answer)
         if exchange.asked != nil {
             exchange.record.status = answer.status
             exchange.record.errorKind = exchange.record.errorKind ?? answer.error?.kind

@@ -102,6 +102,7 @@ extension Worker {
             exchange.metadata = job.request.identity?.metadata ?? exchange.metadata
             let plan = try await askedPlan(exchange, job.request)
             exchange.plan = plan
+            beginTranscript(exchange)
             if let refusal = try await guardRequest(exchange, plan) {
                 write(refusal, exchange)
             } else {

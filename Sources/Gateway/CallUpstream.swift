@@ -21,7 +21,8 @@ extension Worker {
         }
         exchange.transfer = exchange.isClientGone ? nil : exchange.transfer
         var attempt = AttemptRecord(
-            provider: target.slug, model: exchange.attemptModel, status: result.status,
+            provider: target.slug, model: exchange.attemptModel, target: target.path, retry: next.retry,
+            status: result.status,
             duration: MonotonicClock.now() - started)
         if case .answer(let answer) = result { attempt.errorKind = answer.error?.kind }
         exchange.record.attempts.append(attempt)
@@ -59,6 +60,7 @@ extension Worker {
         if mustGuardFinalBody(exchange, body), let refusal = try await guardFinalBody(exchange, &body) {
             return .answer(refusal)
         }
+        exchange.transcript?.passed(request: body)
         let facts = attemptFacts(exchange, target, model: model, number: next.number)(
             BodyView(body: body, endpoint: exchange.endpoint, isRequest: true))
         // Guards of the answer may look at the request, too: one that could be read in two ways is refused before it goes out.
@@ -67,15 +69,22 @@ extension Worker {
         {
             try facts.request.check()
         }
-        let out = try build(exchange, target, body: body, facts: facts)
+        let asking = askingForUsage(body, exchange, target)
+        let asked =
+            asking == body
+            ? facts
+            : attemptFacts(exchange, target, model: model, number: next.number)(
+                BodyView(body: asking, endpoint: exchange.endpoint, isRequest: true))
+        let out = try build(exchange, target, body: asking, facts: asked)
         let beside = beginBeside(exchange, target, body: body, facts)
         if let beside, beside.refusesAlready, let refusal = await beside.verdict() { return .answer(refusal) }
         var result: Result<AttemptResult, GatewayError>
-        if let hit = lookUpCache(exchange, target, out, body: out.body ?? body) {
+        exchange.meter.body = asking
+        if let hit = lookUpCache(exchange, target, out, body: out.body ?? asking) {
             result = .success(await guardAnswer(hit, exchange, target, facts))
         } else {
             do throws(GatewayError) {
-                result = .success(try await send(exchange, target, out, body: body, facts))
+                result = .success(try await send(exchange, target, out, body: asking, asked))
             } catch {
                 result = .failure(error)
             }
@@ -299,13 +308,20 @@ extension Worker {
             }
         }
         if answer.isCanonical { storeInCache(answer, exchange, target) }
+        exchange.transcript?.passed(answer: answer.body)
         if let refusal = await restore(answer, exchange, target, facts) { return .answer(refusal) }
         return .answer(answer)
     }
 
     func noteFacts(of body: Bytes, _ exchange: Exchange) {
         let facts = AnswerFacts(reading: body)
-        exchange.note(facts)
+        if exchange.record.cacheStatus != .hit { exchange.meter.isAnswered = true }
+        exchange.meter(answer: body, facts)
+        if let usage = facts.usage {
+            exchange.record.inputTokens = usage.prompt
+            exchange.record.outputTokens = usage.completion
+        }
+        if let model = facts.model { exchange.record.responseModel = model }
     }
 
     // MARK: Failures

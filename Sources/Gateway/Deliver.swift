@@ -1,5 +1,6 @@
 // Deliver: steps 7f and 8: the answer that the router settled on goes to the client: whole, as events, or passed on unread.
 
+import Accounting
 import Config
 import Core
 import HTTPServer
@@ -45,6 +46,7 @@ extension Worker {
             return write(answer, exchange)
         }
         let results = exchange.guardResults
+        exchange.transcript?.sent(answer)
         beginEvents(status: answer.status, headers: answer.headers, exchange, target)
         var output = BytesBuilder()
         writeResults(results, .before, exchange, target, into: &output)
@@ -108,11 +110,17 @@ extension Worker {
         let guards = streamGuards(stages, restorers(target, plan), exchange)
         let config = exchange.snapshot.config
         var relay = StreamRelay(
-            endpoint: exchange.endpoint, assembles: exchange.cacheKey != nil || !aside.isEmpty,
-            limit: aside.isEmpty ? config.cache.maximumEntryBytes : config.limits.upstreamBodyBytes,
+            endpoint: exchange.endpoint,
+            assembles: exchange.cacheKey != nil || !aside.isEmpty || exchange.transcript != nil,
+            limit: aside.isEmpty && exchange.transcript == nil
+                ? config.cache.maximumEntryBytes : config.limits.upstreamBodyBytes,
             writesRaw: stream.isPassthrough && guards.allSatisfy { $0.mode == .off } && !exchange.wantsReceipts,
             isRestored: guards.contains(where: \.restores))
+        if relay.isRestored, !relay.writesRaw {
+            exchange.transcript?.readsRestored(exchange.endpoint, limit: config.limits.upstreamBodyBytes)
+        }
         await relayEvents(stream, guards, exchange, target, &relay)
+        if let transcript = exchange.transcript { transcript.streamed(relay.assembled()) }
         guard !aside.isEmpty else { return }
         guard let sent = relay.assembled() else {
             logger.warning(
@@ -147,7 +155,9 @@ extension Worker {
         defer { exchange.record.upstreamDuration += MonotonicClock.now() - started }
         do {
             while let batch = try await stream.next() {
+                var batch = batch
                 for event in batch.events { relay.note(event, exchange) }
+                if exchange.meter.hidesUsage { relay.hideUsage(in: &batch) }
                 if relay.writesRaw {
                     relay.appendRaw(batch, into: &output)
                 } else {
@@ -294,9 +304,48 @@ struct StreamRelay {
             return
         }
         if endpoint == .messages, event.name == "message_stop" { sawEnd = true }
+        exchange.meter.stream.take(eventOf: event.data.count)
         // finish_reason or stop_reason, with a text for a value.
-        if event.data.contains("\"usage\"", rareAt: 4) || event.data.contains("_reason\":\"", rareAt: 0) {
+        if event.mayTellUsage || event.data.contains("_reason\":\"", rareAt: 0) {
             exchange.note(AnswerFacts(reading: event.data))
+        }
+    }
+
+    /// Takes the usage chunk, which the client has not asked for, out of what leaves. All other bytes stay.
+    mutating func hideUsage(in batch: inout OpenStream.Batch) {
+        guard let index = batch.events.firstIndex(where: \.isUsageChunk) else { return }
+        let hidden = batch.events.remove(at: index)
+        guard writesRaw else {
+            // Kept answers know what they cost.
+            assembler?.take(hidden)
+            return
+        }
+        guard !batch.isUncommon else { return }
+        if tail.count > 0 {
+            tail.append(batch.raw)
+            batch.raw = tail.finish()
+        }
+        if let range = Self.range(of: hidden.data, in: batch.raw) {
+            var rest = BytesBuilder(capacity: batch.raw.count)
+            rest.append(batch.raw[0..<range.lowerBound])
+            rest.append(batch.raw[range.upperBound..<batch.raw.count])
+            batch.raw = rest.finish()
+        }
+    }
+
+    /// Where the event with this data stands: from the end of the one before it to its own empty line. nil when its data
+    /// is on several lines: then it goes out, which is better than half of it.
+    private static func range(of data: Bytes, in raw: Bytes) -> Range<Int>? {
+        withExtendedLifetime((data, raw)) {
+            let buffer = raw.buffer
+            guard let found = position(of: data.buffer, in: buffer) else { return nil }
+            let start = endOfEvents(raw[0..<found])
+            var end = found + data.count
+            while end < buffer.count {
+                end += 1
+                if isEmptyLine(buffer[end - 3], buffer[end - 2], buffer[end - 1]) { return start..<end }
+            }
+            return nil
         }
     }
 
@@ -382,24 +431,37 @@ struct StreamRelay {
 }
 
 extension Bytes {
-    /// Whether `text` is in here. Of its bytes, the one at `rareAt` is the rarest: it is looked for first. For short texts this is
+    /// A member whose value begins with this byte stands somewhere in here. Texts that look like one count. `name` has its quotes.
+    func hasMember(_ name: StaticString, rareAt: Int, startingWith byte: UInt8) -> Bool {
+        var from = 0
+        while let found = find(name, rareAt: rareAt, from: from) {
+            from = found + name.utf8CodeUnitCount
+            while from < count, self[from] <= 0x20 || self[from] == UInt8(ascii: ":") { from += 1 }
+            if from < count, self[from] == byte { return true }
+        }
+        return false
+    }
+
+    func contains(_ text: StaticString, rareAt: Int) -> Bool { find(text, rareAt: rareAt) != nil }
+
+    /// Where `text` is in here. Of its bytes, the one at `rareAt` is the rarest: it is looked for first. For short texts this is
     /// faster than memmem, which begins by making a table.
-    func contains(_ text: StaticString, rareAt: Int) -> Bool {
+    private func find(_ text: StaticString, rareAt: Int, from start: Int = 0) -> Int? {
         let length = text.utf8CodeUnitCount
-        guard count >= length else { return false }
+        guard count - start >= length else { return nil }
         return withExtendedLifetime(self) {
             let rare = Int32(text.utf8Start[rareAt])
             /// Where the rare byte may be.
-            var from = pointer + rareAt
+            var from = pointer + start + rareAt
             let end = pointer + (count - length + rareAt + 1)
             while from < end, let hit = memchr(from, rare, end - from) {
-                let start = UnsafeRawPointer(hit) - rareAt
-                if start.load(as: UInt8.self) == text.utf8Start[0], memcmp(start, text.utf8Start, length) == 0 {
-                    return true
+                let begin = UnsafeRawPointer(hit) - rareAt
+                if begin.load(as: UInt8.self) == text.utf8Start[0], memcmp(begin, text.utf8Start, length) == 0 {
+                    return begin - pointer
                 }
                 from = UnsafeRawPointer(hit) + 1
             }
-            return false
+            return nil
         }
     }
 }

@@ -56,11 +56,17 @@ final class Exchange {
     var headerChanges: [(name: String, value: String?)] = []
     private var mandatoryHeaderChanges = 0
     var attributes: [(key: String, value: String)] = []
+    /// Texts for the request log, where it keeps any.
+    var transcript: Transcript?
+    /// Refused because rows cannot be written: it makes none itself.
+    var isUnlogged = false
 
     /// Attempts that a guard has asked for.
     var guardRetries: [ObjectIdentifier: Int] = [:]
 
     // Of the attempt in progress.
+    var meter = AttemptMeter()
+    var isSettled = false
     private(set) var attemptNumber = 0
     var attemptStarted: Int64 = 0
     var attemptModel: String?
@@ -130,6 +136,9 @@ final class Exchange {
 
     /// A new attempt forgets what the last one found.
     func begin(_ attempt: Router.Attempt, _ target: Target) {
+        settle()
+        meter = AttemptMeter()
+        isSettled = false
         attemptNumber = attempt.number
         attemptStarted = MonotonicClock.now()
         attemptModel = nil
@@ -139,6 +148,7 @@ final class Exchange {
         cacheKey = nil
         record.errorKind = nil
         record.deniedBy = nil
+        transcript?.begin()
         // The mandatory guards' results and headers stay; those of the last target go, and of guards that ran beside its
         // upstream call.
         if attempt.number == 1 { mandatoryHeaderChanges = headerChanges.count }
@@ -151,12 +161,9 @@ final class Exchange {
         record.targetPath = target.path
     }
 
-    /// Usage and the like, as they become known.
+    /// What an event of a stream says.
     func note(_ facts: AnswerFacts) {
-        if let usage = facts.usage {
-            record.inputTokens = usage.prompt
-            record.outputTokens = usage.completion
-        }
+        meter(event: facts)
         if let model = facts.model { record.responseModel = model }
     }
 

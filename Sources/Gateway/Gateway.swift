@@ -11,6 +11,7 @@ import NIOPosix
 import NIOSSL
 package import PluginHost
 import Routing
+import Store
 import Synchronization
 package import Telemetry
 import Upstream
@@ -24,9 +25,15 @@ final class GatewayServices: Sendable {
     let breakers = BreakerBoard()
     let sticky = StickyTable()
     let blockingPool: BlockingPool
+    /// nil: nothing is stored.
+    let requestLog: (any RequestLog)?
     private let draining = Atomic<Bool>(false)
 
-    init(logger: Logger, metrics: GatewayMetrics, cache: MemoryCache, blockingPool: BlockingPool) {
+    init(
+        logger: Logger, metrics: GatewayMetrics, cache: MemoryCache, blockingPool: BlockingPool,
+        requestLog: (any RequestLog)?
+    ) {
+        self.requestLog = requestLog
         self.logger = logger
         self.metrics = metrics
         self.cache = cache
@@ -45,7 +52,7 @@ package final class Gateway: Sendable {
         package var message: String
     }
 
-    private let services: GatewayServices
+    let services: GatewayServices
     private let hostServices: HostServices
     private let fetching: PluginFetching
     private let group: MultiThreadedEventLoopGroup
@@ -59,16 +66,18 @@ package final class Gateway: Sendable {
         var retired: [RetiredGeneration] = []
     }
 
-    /// Makes the gateway's parts; `start` listens.
-    package init(config: ConfigSnapshot, logger: Logger, writer: LogWriter) {
+    /// Makes the gateway's parts, and opens its store; `start` listens.
+    package init(config: ConfigSnapshot, logger: Logger, writer: LogWriter) throws(StartError) {
         let loops = config.listen.loops > 0 ? config.listen.loops : System.coreCount
         let metrics = GatewayMetrics(loops: loops, version: HostVersion.text)
         metrics.watch(writer)
+        let requestLog = try Self.openRequestLog(config.store, logger)
+        if let requestLog { metrics.watch(requestLog) }
         let services = GatewayServices(
             logger: logger, metrics: metrics,
             cache: MemoryCache(
                 maximumBytes: config.cache.maximumBytes, maximumEntryBytes: config.cache.maximumEntryBytes),
-            blockingPool: BlockingPool(threads: config.plugins.blockingThreads))
+            blockingPool: BlockingPool(threads: config.plugins.blockingThreads), requestLog: requestLog)
         self.services = services
         self.writer = writer
         fetching = PluginFetching()
@@ -261,7 +270,10 @@ package final class Gateway: Sendable {
             config, generation: (previous?.generation ?? 0) + 1, previous: previous, ports: ports,
             unlessUnchanged: unlessUnchanged)
         if snapshot === previous { return false }
-        if let previous { report(snapshot.plugins, previous: previous.plugins) }
+        if let previous {
+            report(snapshot.plugins, previous: previous.plugins)
+            adoptStore(config.store, previous: previous.config.store)
+        }
         let workers = state.withLock { state in
             state.snapshot = snapshot
             if let previous {
@@ -364,6 +376,7 @@ package final class Gateway: Sendable {
         server?.closeAll()
         for worker in workers { await worker.stop() }
         try? await group.shutdownGracefully()
+        await closeRequestLog()
         CrashMarker.close()
     }
 }

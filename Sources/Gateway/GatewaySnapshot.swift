@@ -1,6 +1,7 @@
 // GatewaySnapshot: one configuration with the plugins that it names and the plans made from it. Immutable but for the plan cache;
 // a reload makes a new one, and exchanges keep the one they began with.
 
+import Accounting
 import Config
 import Core
 import PluginHost
@@ -17,6 +18,9 @@ package final class GatewaySnapshot: Sendable {
     let headerOptions: Set<String>
     /// For hosts that a client names.
     let addressPolicy: AddressPolicy
+    /// What answers cost, and what is wrong with the list.
+    let prices: PriceCatalogue
+    private let priceProblem: String?
     /// Paths that mandatory guards let pass unread.
     let unscannable: [PathPattern]
 
@@ -35,6 +39,13 @@ package final class GatewaySnapshot: Sendable {
             }
         }
         plans = PlanCache(limit: config.limits.planCacheEntries)
+        do throws(GatewayError) {
+            prices = try Gateway.prices(config)
+            priceProblem = nil
+        } catch {
+            prices = PriceCatalogue()
+            priceProblem = error.message
+        }
         unscannable = config.defaults.allowUnscannable.compactMap(PathPattern.init)
         addressPolicy = AddressPolicy(
             rules: config.network.allowHosts.compactMap { try? HostRule(parsing: $0) },
@@ -54,7 +65,7 @@ package final class GatewaySnapshot: Sendable {
 extension GatewaySnapshot {
     /// Makes every plan that the file names, so that what is wrong with one is known at once. Control thread only.
     func problems() -> [String] {
-        var problems: [String] = []
+        var problems = priceProblem.map { [$0] } ?? []
         for (index, text) in config.network.allowHosts.enumerated() {
             do throws(AddressRefusal) { _ = try HostRule(parsing: text) } catch {
                 problems.append("/network/allow_hosts/\(index): \(error.message)")

@@ -179,6 +179,9 @@ extension Worker {
         if !first.isDone, !Self.isJSON(first.data) {
             throw UpstreamFailure(.invalidAnswer, "the upstream's stream holds no JSON")
         }
+        exchange.meter.isAnswered = true
+        // For streams that end before they tell their usage.
+        exchange.meter.responseModel = AnswerFacts(reading: first.data).model
         exchange.record.timeToFirstToken = MonotonicClock.now() - exchange.attemptStarted
         return .stream(stream)
     }

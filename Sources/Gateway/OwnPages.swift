@@ -49,9 +49,9 @@ extension Worker {
 
     private func serve(_ health: Recognised.Health, _ exchange: Exchange) {
         exchange.record.endpoint = "health"
-        let isReady = !services.isDraining
+        let isReady = !services.isDraining && canLog(exchange)
         let status = health == .live || isReady ? 200 : 503
-        let word = status == 200 ? "ok" : "draining"
+        let word = status == 200 ? "ok" : services.isDraining ? "draining" : "the request log cannot be written"
         let body =
             "{\"status\":\"\(word)\",\"version\":\"\(HostVersion.text)\",\"plugins\":\(exchange.snapshot.plugins.libraries.count),\"generation\":\(exchange.snapshot.generation)}"
         write(Answer(status: status, contentType: "application/json", body: Bytes(body)), exchange)

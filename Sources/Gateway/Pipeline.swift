@@ -26,8 +26,8 @@ extension Worker {
             if try listModels(exchange) { return finish(exchange) }
             let plan = try await resolvePlan(exchange)
             exchange.plan = plan
-            // 5. The deadline; rate limits come with the control plane.
-            admit(exchange)
+            // 5. The deadline, and whether a row can be kept; rate limits come with the control plane.
+            try admit(exchange)
             // 6. The operator's mandatory request guards, on what the client sent.
             if !plan.mandatory.isEmpty, let refusal = try await guardRequest(exchange, plan) {
                 write(refusal, exchange)
@@ -55,7 +55,8 @@ extension Worker {
         record(exchange)
     }
 
-    private func admit(_ exchange: Exchange) {
+    private func admit(_ exchange: Exchange) throws(GatewayError) {
+        try admitToLog(exchange)
         exchange.deadline = .after(milliseconds: exchange.snapshot.config.limits.requestDeadlineMilliseconds)
     }
 

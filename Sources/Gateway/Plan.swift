@@ -15,11 +15,14 @@ final class Plan: Sendable {
     let mandatory: GuardSet
     /// The config came with the request: what it does is the client's doing.
     let isFromRequest: Bool
+    /// Of the file.
+    let configName: String?
     /// Receipts go into the answers.
     var wantsReceipts: Bool { targets.contains(where: \.wantsReceipts) }
 
-    init(route: Route, targets: [Target], mandatory: GuardSet, isFromRequest: Bool) {
+    init(route: Route, targets: [Target], mandatory: GuardSet, isFromRequest: Bool, configName: String?) {
         self.isFromRequest = isFromRequest
+        self.configName = configName
         self.route = route
         self.targets = targets
         self.mandatory = mandatory
@@ -56,6 +59,8 @@ final class Target: Sendable {
     let timeouts: TokenTimeouts
     let forwardHeaders: [String]
     let isStrict: Bool
+    /// Its description says that it understands stream_options.include_usage.
+    let tellsStreamUsage: Bool
     let wantsReceipts: Bool
 
     init(
@@ -82,6 +87,7 @@ final class Target: Sendable {
         self.timeouts = timeouts
         self.forwardHeaders = forwardHeaders
         self.isStrict = isStrict
+        tellsStreamUsage = provider.descriptor.manifest.document["stream_usage"]?.bool ?? false
         self.wantsReceipts = wantsReceipts
     }
 }

@@ -28,18 +28,22 @@ struct PlanBuilder {
         let config = try requestConfig(inputs)
         var targets: [Target] = []
         let node = try routeNode(config.root, inputs, config, &targets)
-        let identity: String =
-            switch config.origin {
-            case .file(let name): "file:" + name
-            case .request: "request:" + (inputs.config ?? "") + (inputs.provider ?? "")
-            }
+        let identity: String
+        var configName: String?
+        switch config.origin {
+        case .file(let name):
+            identity = "file:" + name
+            configName = name
+        case .request: identity = "request:" + (inputs.config ?? "") + (inputs.provider ?? "")
+        }
         let route: Route
         do throws(RoutingError) { route = try Route(node, identity: identity) } catch {
             throw GatewayError(.invalidConfig, status: 400, error.message)
         }
         return Plan(
             route: route, targets: targets, mandatory: inputs.guarding == .none ? GuardSet() : try guards.mandatory(),
-            isFromRequest: config.origin == .request || inputs.inputGuardrails?.isEmpty == false)
+            isFromRequest: config.origin == .request || inputs.inputGuardrails?.isEmpty == false,
+            configName: configName)
     }
 
     /// Finds what is wrong with guards of the file.

@@ -1,4 +1,4 @@
-// Record: step 9: the access line, the metrics and on_done. For refused exchanges, too.
+// Record: step 9: the access line, the metrics, the row of the request log (KeepRow.swift) and on_done. For refused exchanges, too.
 
 import Config
 import Core
@@ -16,12 +16,14 @@ extension Worker {
         exchange.record.isAborted = exchange.record.isAborted || exchange.isClientGone
         if exchange.isClientGone, !exchange.client.isHeadSent { exchange.record.status = 499 }
         exchange.record.operation = operation(exchange.endpoint)
+        exchange.settle()
     }
 
     func record(_ exchange: Exchange) {
         let config = exchange.snapshot.config
         if config.metrics.enabled { telemetry.finished(exchange.record) }
         if config.log.access { telemetry.accessLog.write(exchange.record) }
+        if let log = services.requestLog { keepRow(of: exchange, in: log) }
     }
 
     /// A request that never became an exchange: counted and logged like the others.

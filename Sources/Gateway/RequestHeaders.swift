@@ -19,6 +19,7 @@ final class RequestHeaders {
     var config: String?
     var virtualKey: String?
     var traceID: String?
+    var parentSpanID: String?
     var metadata: String?
     var cache: String?
     var forceRefresh = false
@@ -76,6 +77,7 @@ final class RequestHeaders {
         case "config": config = value
         case "virtual-key": virtualKey = value
         case "trace-id": traceID = value
+        case "parent-span-id": parentSpanID = value
         case "metadata": metadata = value
         case "cache": cache = value
         case "cache-force-refresh": forceRefresh = value.lowercased() == "true"
@@ -87,7 +89,7 @@ final class RequestHeaders {
         case "strict-open-ai-compliance": strict = value
         case "default-input-guardrails": defaultInputGuardrails = value
         case "default-output-guardrails": defaultOutputGuardrails = value
-        case "package-version", "runtime", "runtime-version", "span-id", "span-name", "parent-span-id",
+        case "package-version", "runtime", "runtime-version", "span-id", "span-name",
             "sensitive-headers", "mode",
             "retry-count", "audio-file-duration", "fetch-integrated-models":
             break

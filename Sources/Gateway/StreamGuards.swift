@@ -158,7 +158,7 @@ extension Worker {
         _ events: [SSEEvent], _ exchange: Exchange, _ target: Target, _ relay: inout StreamRelay,
         into output: inout BytesBuilder
     ) {
-        if !relay.isRestored { relay.assemble(events) }
+        if relay.isRestored { exchange.transcript?.restored(events) } else { relay.assemble(events) }
         for event in events {
             // The end waits: what the guards found is told just before it.
             if Self.isEnd(event, exchange.endpoint) { relay.heldEnd = event } else { relay.write(event, into: &output) }
@@ -440,4 +440,12 @@ extension Worker {
 /// True when `needle` is somewhere in `text`.
 func bytesContain(_ text: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) -> Bool {
     linux_memmem(text.baseAddress, text.count, needle.baseAddress, needle.count) != nil
+}
+
+/// Where `needle` begins in `text`.
+func position(of needle: UnsafeRawBufferPointer, in text: UnsafeRawBufferPointer) -> Int? {
+    guard let base = text.baseAddress,
+        let found = linux_memmem(base, text.count, needle.baseAddress, needle.count)
+    else { return nil }
+    return base.distance(to: UnsafeRawPointer(found))
 }

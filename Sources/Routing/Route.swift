@@ -107,6 +107,27 @@ package struct Route: Sendable {
     /// The node of that name; where several have it, the first from the top.
     func node(named name: String) -> Int? { names[name] }
 
+    /// How the strategies lead to the node of a path, from the root: "fallback 2/3, loadbalance 1/2" (its position among the
+    /// targets). Empty for a lone target, and for a path that is not there.
+    package func way(to path: String) -> String {
+        guard var index = places.firstIndex(where: { $0.path == path }) else { return "" }
+        var steps: [String] = []
+        while places[index].parent >= 0 {
+            let parent = places[index].parent
+            let word =
+                switch places[parent].kind {
+                case .leaf, .single: "single"
+                case .fallback: "fallback"
+                case .loadbalance: "loadbalance"
+                case .conditional: "conditional"
+                }
+            let count = places.count { $0.parent == parent }
+            steps.append("\(word) \(places[index].position + 1)/\(count)")
+            index = parent
+        }
+        return steps.reversed().joined(separator: ", ")
+    }
+
     @discardableResult
     private mutating func add(
         _ node: Node, path: String, parent: Int, position: Int, breaker: BreakerPolicy?, identity: String

@@ -1,8 +1,9 @@
 // AccessLog: one line for each exchange, refused ones included.
 //
 // A line says who asked for what, where it went, how long it took and how it ended. It never has a body, a header, a
-// key, or a query. What is not known is left out.
+// key, or a query. What is not known is left out, but for cost_usd, which is null: no cost must be taken for none.
 
+import Accounting
 import Core
 
 /// Where the records of exchanges go, each once, when its exchange is over.
@@ -72,6 +73,17 @@ package final class AccessLog: RecordSink {
         line.field(",\"asked_by\":\"", record.askedBy)
         line.number(",\"input_tokens\":", record.inputTokens)
         line.number(",\"output_tokens\":", record.outputTokens)
+        if record.cachedTokens > 0 { line.number(",\"cached_tokens\":", record.cachedTokens) }
+        if record.cacheWriteTokens > 0 { line.number(",\"cache_write_tokens\":", record.cacheWriteTokens) }
+        if record.reasoningTokens > 0 { line.number(",\"reasoning_tokens\":", record.reasoningTokens) }
+        if record.isUsageEstimated { line.append(",\"usage_estimated\":true") }
+        if let cost = record.cost {
+            line.append(",\"cost_usd\":")
+            line.append(text: cost.usd)
+            line.field(",\"price_version\":\"", cost.priceVersion)
+        } else {
+            line.append(",\"cost_usd\":null")
+        }
         if let kind = record.errorKind { line.field(",\"error\":\"", kind.rawValue) }
         line.field(",\"denied_by\":\"", record.deniedBy)
         line.field(",\"client\":\"", record.clientAddress)
@@ -123,6 +135,8 @@ package final class AccessLog: RecordSink {
         if record.cacheStatus != .disabled { line.word(" cache=", record.cacheStatus.rawValue) }
         line.number(" input_tokens=", record.inputTokens)
         line.number(" output_tokens=", record.outputTokens)
+        if record.isUsageEstimated { line.append(" usage=estimated") }
+        line.word(" cost_usd=", record.cost?.usd)
         if let kind = record.errorKind { line.word(" error=", kind.rawValue) }
         line.word(" denied_by=", record.deniedBy)
         if !record.receipts.isEmpty {

@@ -3,6 +3,7 @@
 // The access log, the metrics and the receipts all come from this value. It holds names, counts and times, never a
 // body and never a secret: whoever fills it passes the principal's name, not the key, and a path without its query.
 
+package import Accounting
 package import Core
 
 package final class ExchangeRecord {
@@ -60,8 +61,19 @@ package final class ExchangeRecord {
 
     // MARK: How it went
 
+    /// Of the attempt that answered, cached ones included.
     package var inputTokens: Int?
+    /// With those that are thought and not said.
     package var outputTokens: Int?
+    /// Parts of `inputTokens`, 0 where there are none: out of the provider's cache, and into it.
+    package var cachedTokens: Int = 0
+    package var cacheWriteTokens: Int = 0
+    /// The part of `outputTokens` that is thought and not said.
+    package var reasoningTokens: Int = 0
+    /// The provider did not tell the tokens, or not all of them.
+    package var isUsageEstimated: Bool = false
+    /// Of all attempts. nil when one of them cannot be priced, or there is nothing that is sold by tokens.
+    package var cost: Cost?
     package var errorKind: GatewayError.Kind?
     /// What the guards saw and did, in order.
     package var receipts: [Receipt] = []
@@ -94,19 +106,48 @@ package struct AttemptRecord: Sendable {
     /// The provider's slug.
     package var provider: String
     package var model: String?
+    /// The target's place in the plan.
+    package var target: String
+    /// 0 for the first call of the target, n for its n-th retry.
+    package var retry: Int
     /// The upstream's status; 0 when none came.
     package var status: Int
     /// Nanoseconds from the start of the attempt to its end.
     package var duration: Int64
     package var errorKind: GatewayError.Kind?
+    /// What the provider will charge for it, whether or not the client got the answer.
+    package var usage: AttemptUsage?
+    package var cost: Cost?
 
     package init(
-        provider: String, model: String? = nil, status: Int, duration: Int64, errorKind: GatewayError.Kind? = nil
+        provider: String, model: String? = nil, target: String = "", retry: Int = 0, status: Int, duration: Int64,
+        errorKind: GatewayError.Kind? = nil
     ) {
         self.provider = provider
         self.model = model
+        self.target = target
+        self.retry = retry
         self.status = status
         self.duration = duration
         self.errorKind = errorKind
+    }
+}
+
+/// Tokens of one attempt.
+package struct AttemptUsage: Sendable, Equatable {
+    package var input: Int
+    package var output: Int
+    package var cached: Int
+    package var cacheWrite: Int
+    package var reasoning: Int
+    package var isEstimated: Bool
+
+    package init(input: Int, output: Int, cached: Int, cacheWrite: Int, reasoning: Int, isEstimated: Bool) {
+        self.input = input
+        self.output = output
+        self.cached = cached
+        self.cacheWrite = cacheWrite
+        self.reasoning = reasoning
+        self.isEstimated = isEstimated
     }
 }

@@ -23,6 +23,9 @@ package struct GatewayMetrics: Sendable {
     let upstreamDuration: Histogram
     let operationDuration: Histogram
     let tokenUsage: Histogram
+    let tokens: Counter
+    let cost: Counter
+    let unpriced: Counter
     let timeToFirstToken: Histogram
     let timePerOutputToken: Histogram
     let interToken: Histogram
@@ -86,6 +89,17 @@ package struct GatewayMetrics: Sendable {
         tokenUsage = registry.histogram(
             GenAIConventions.tokenUsage, "Number of input and output tokens used.",
             bounds: GenAIConventions.tokenBounds, labels: operation + ["gen_ai_token_type"])
+        tokens = registry.counter(
+            "gatehouse_tokens_total",
+            "Tokens that providers charge for, by type: input (cached and cache_write are parts of it), output (reasoning "
+                + "is part of it).",
+            labels: ["provider", .open("model"), "type"], limit: 1000)
+        cost = registry.amounts(
+            "gatehouse_cost_usd_total", "What answers cost, in US dollars, as far as their models have prices.",
+            labels: ["provider", .open("model")])
+        unpriced = registry.counter(
+            "gatehouse_unpriced_answers_total", "Answers that cost something unknown: the model has no price.",
+            labels: ["provider", .open("model")])
         timeToFirstToken = registry.histogram(
             GenAIConventions.timeToFirstToken, "Time to generate the first token of successful answers.",
             bounds: GenAIConventions.firstTokenBounds, labels: operation)

@@ -3,6 +3,7 @@
 // The cells that an exchange needs are found by few look-ups in tables of the loop's own; after that, recording is
 // plain adds. The tables are bounded as the families are.
 
+import Accounting
 import Core
 
 /// Confined to its event loop's thread: every method must be called there.
@@ -20,6 +21,8 @@ package final class LoopMetrics: @unchecked Sendable {
     /// By operation, provider and model, as the exchange has them.
     private var operations = LabelTable<OperationCells>(limit: tableLimit * 2)
     private var checks = LabelTable<CheckCells>(limit: tableLimit)
+    /// By provider and model.
+    private var spendings = LabelTable<SpendingCells>(limit: tableLimit * 2)
 
     /// About as many entries as a family has series: a table that is full says "other" for all that is new.
     private static let tableLimit = 256
@@ -61,7 +64,10 @@ package final class LoopMetrics: @unchecked Sendable {
         endpoint.overhead.observe(nanoseconds: record.overhead)
         if let kind = record.errorKind { endpoint.failed(kind) }
         var answering: OperationCells?
-        for attempt in record.attempts { answering = recordAttempt(attempt, operation: record.operation) }
+        for attempt in record.attempts {
+            answering = recordAttempt(attempt, operation: record.operation)
+            if let usage = attempt.usage { recordUsage(usage, attempt) }
+        }
         if let answering, record.errorKind == nil { recordAnswer(record, answering) }
         for receipt in record.receipts { checkRan(receipt) }
     }
@@ -89,6 +95,17 @@ package final class LoopMetrics: @unchecked Sendable {
         return cells
     }
 
+    /// Charged for, whether or not the answer reached anybody.
+    private func recordUsage(_ usage: AttemptUsage, _ attempt: AttemptRecord) {
+        let cells = spending(attempt.provider, attempt.model ?? "")
+        cells.input.add(UInt64(clamping: usage.input))
+        cells.output.add(UInt64(clamping: usage.output))
+        if usage.cached > 0 { cells.cached.add(UInt64(clamping: usage.cached)) }
+        if usage.cacheWrite > 0 { cells.cacheWrite.add(UInt64(clamping: usage.cacheWrite)) }
+        if usage.reasoning > 0 { cells.reasoning.add(UInt64(clamping: usage.reasoning)) }
+        if let cost = attempt.cost { cells.cost.add(cost.nanodollars) } else { cells.unpriced.add() }
+    }
+
     /// Tokens and their times, of the attempt that answered. An answer out of the cache used no tokens.
     private func recordAnswer(_ record: ExchangeRecord, _ cells: OperationCells) {
         if let tokens = record.inputTokens { cells.inputTokens.observe(Double(tokens)) }
@@ -101,6 +118,16 @@ package final class LoopMetrics: @unchecked Sendable {
     }
 
     // MARK: Finding cells
+
+    /// The model is known: it has answered.
+    private func spending(_ provider: String, _ model: String) -> SpendingCells {
+        if let known = spendings.find(provider, model) { return known }
+        let model = spendings.count < Self.tableLimit ? model : Metrics.other
+        if let known = spendings.find(provider, model) { return known }
+        let cells = SpendingCells(metrics, loop, [provider, model])
+        if !spendings.isFull { spendings.add(cells, for: provider, model) }
+        return cells
+    }
 
     private func cells(endpoint: String) -> EndpointCells {
         if let known = endpoints.find(endpoint) { return known }
@@ -224,6 +251,25 @@ private final class OperationCells {
             let type = failure.kind?.rawValue ?? (failure.status == 0 ? "_OTHER" : statusLabel(failure.status))
             return metrics.operationDuration.cell(loop: loop, labels + [type])
         }.observe(nanoseconds: nanoseconds)
+    }
+}
+
+private final class SpendingCells {
+    private(set) lazy var input = metrics.tokens.cell(loop: loop, labels + ["input"])
+    private(set) lazy var output = metrics.tokens.cell(loop: loop, labels + ["output"])
+    private(set) lazy var cached = metrics.tokens.cell(loop: loop, labels + ["cached"])
+    private(set) lazy var cacheWrite = metrics.tokens.cell(loop: loop, labels + ["cache_write"])
+    private(set) lazy var reasoning = metrics.tokens.cell(loop: loop, labels + ["reasoning"])
+    private(set) lazy var cost = metrics.cost.cell(loop: loop, labels)
+    private(set) lazy var unpriced = metrics.unpriced.cell(loop: loop, labels)
+    private let metrics: GatewayMetrics
+    private let loop: Int
+    private let labels: [String]
+
+    init(_ metrics: GatewayMetrics, _ loop: Int, _ labels: [String]) {
+        self.metrics = metrics
+        self.loop = loop
+        self.labels = labels
     }
 }
 

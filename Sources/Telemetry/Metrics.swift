@@ -33,6 +33,11 @@ package final class Metrics: Sendable {
         Counter(family: own(name, help, .counter, labels, limit: limit))
     }
 
+    /// A counter of amounts: it is added to in billionths, and shown as a decimal number.
+    package func amounts(_ name: String, _ help: String, labels: [MetricLabel] = [], limit: Int = 200) -> Counter {
+        Counter(family: own(name, help, .amounts, labels, limit: limit))
+    }
+
     package func gauge(_ name: String, _ help: String, labels: [MetricLabel] = [], limit: Int = 200) -> Gauge {
         Gauge(family: own(name, help, .gauge, labels, limit: limit))
     }
@@ -215,6 +220,8 @@ final class MetricFamily: Sendable {
         case counter
         /// A counter of fractions: its words are bit patterns of Double.
         case realCounter
+        /// Billionths.
+        case amounts
         case gauge
         case histogram
     }

@@ -54,7 +54,7 @@ extension MetricFamily {
         guard read != nil || !series.isEmpty else { return }
         let type =
             switch kind {
-            case .counter, .realCounter: "counter"
+            case .counter, .realCounter, .amounts: "counter"
             case .gauge: "gauge"
             case .histogram: "histogram"
             }
@@ -65,6 +65,9 @@ extension MetricFamily {
         for series in series {
             switch kind {
             case .counter: line("", series.labels, String(series.total(0)), into: &output)
+            case .amounts:
+                let amount = Int64(clamping: series.total(0))
+                line("", series.labels, FixedPoint.text(amount, places: 9), into: &output)
             case .gauge: line("", series.labels, String(Int64(bitPattern: series.total(0))), into: &output)
             case .realCounter: line("", series.labels, MetricsExposition.number(series.realTotal(0)), into: &output)
             case .histogram: write(histogram: series, into: &output)

@@ -15,7 +15,7 @@ package enum Redaction {
         var kept = 0
         var at = 0
         while at < bytes.count {
-            guard let secret = secret(in: bytes, at: at) else {
+            guard mayBegin(bytes, at), let secret = secret(in: bytes, at: at) else {
                 at += 1
                 continue
             }
@@ -47,12 +47,30 @@ package enum Redaction {
         "x-amz-signature",
     ].map { Array($0.utf8) }
 
+    /// Bytes that a prefix, a scheme or a name begins with.
+    private static let beginnings: [Bool] = {
+        var table = [Bool](repeating: false, count: 256)
+        for prefix in prefixes { table[Int(prefix.text[0])] = true }
+        for word in schemes + names {
+            table[Int(word[0])] = true
+            table[Int(word[0] & ~0x20)] = true
+        }
+        return table
+    }()
+
+    /// Most places of a text are none where a secret begins: this says so at once.
+    private static func mayBegin(_ bytes: [UInt8], _ at: Int) -> Bool {
+        let byte = bytes[at]
+        if byte == UInt8(ascii: "/") { return at > 0 && bytes[at - 1] == byte }
+        return beginnings[Int(byte)] && (at == 0 || !isKeyByte(bytes[at - 1]))
+    }
+
     private static func secret(in bytes: [UInt8], at: Int) -> Range<Int>? {
         if at > 0, bytes[at] == UInt8(ascii: "/"), bytes[at - 1] == UInt8(ascii: "/") {
             return userInfo(in: bytes, from: at + 1)
         }
         guard at == 0 || !isKeyByte(bytes[at - 1]) else { return nil }
-        for prefix in prefixes where bytes[at...].starts(with: prefix.text) {
+        for prefix in prefixes where prefix.text[0] == bytes[at] && bytes[at...].starts(with: prefix.text) {
             let start = at + prefix.text.count
             let end = end(of: bytes, from: start, where: isTokenByte)
             if end - start >= prefix.length { return start..<end }

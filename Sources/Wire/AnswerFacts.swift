@@ -41,13 +41,13 @@ package struct AnswerFacts: Sendable, Equatable {
             let byte = reader.current
             if byte == UInt8(ascii: "\"") {
                 let text = try reader.skipString()
-                if buffer.rawEquals(key, "model") {
+                if buffer.rawEquals(key, "model") || buffer.rawEquals(key, "modelVersion") {
                     model = buffer.decodedString(text)
                 } else if buffer.rawEquals(key, "stop_reason") {
                     finishReason = buffer.decodedString(text)
                 }
             } else if byte == UInt8(ascii: "{") {
-                if buffer.rawEquals(key, "usage") {
+                if buffer.rawEquals(key, "usage") || buffer.rawEquals(key, "usageMetadata") {
                     usage = Counts(buffer, at: reader.at)?.usage
                     try reader.skipValue()
                 } else if !isInside, buffer.rawEquals(key, "message") || buffer.rawEquals(key, "delta") {

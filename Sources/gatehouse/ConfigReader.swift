@@ -16,6 +16,7 @@ struct ConfigReader: Sendable {
         overrides.listen = listen
         overrides.allowPublicWithoutKeys = allowPublicWithoutKeys
         overrides.defaultPluginDirectory = Installation.pluginDirectory
+        overrides.defaultPriceFile = Installation.priceFile
         guard let path else {
             return try ConfigLoader(overrides: overrides).load(Bytes("{}"), file: "(no configuration)")
         }
@@ -32,11 +33,16 @@ enum Installation {
     }
 
     /// <prefix>/lib/gatehouse/plugins beside <prefix>/bin/gatehouse.
-    static var pluginDirectory: String? {
+    static var pluginDirectory: String? { part("lib/gatehouse/plugins") }
+
+    /// The price catalogue: <prefix>/share/gatehouse/prices.txt.
+    static var priceFile: String? { part("share/gatehouse/prices.txt") }
+
+    private static func part(_ path: String) -> String? {
         let parts = executable.split(separator: "/").dropLast(2)
         guard !parts.isEmpty else { return nil }
-        let directory = "/" + parts.joined(separator: "/") + "/lib/gatehouse/plugins"
-        return access(directory, R_OK) == 0 ? directory : nil
+        let place = "/" + parts.joined(separator: "/") + "/" + path
+        return access(place, R_OK) == 0 ? place : nil
     }
 }
 

@@ -16,7 +16,10 @@ struct Gatehouse: AsyncParsableCommand {
               gatehouse check gatehouse.yaml
             """,
         version: "gatehouse \(HostVersion.text) (plugin ABI \(HostVersion.abi))",
-        subcommands: [Serve.self, Check.self, PrintSchema.self, Plugin.self, Version.self])
+        subcommands: [
+            Serve.self, Check.self, PrintSchema.self, Plugin.self, Models.self, Logs.self, Explain.self,
+            StoreCommand.self, Version.self,
+        ])
 }
 
 struct Version: ParsableCommand {

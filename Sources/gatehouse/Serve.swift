@@ -51,8 +51,9 @@ struct Serve: AsyncParsableCommand {
         Memory.tune(loops: loaded.snapshot.listen.loops)
         // Signals wait in a pipe from here on, so that one that comes during the start is not lost.
         let signals = SignalPipe([SIGTERM, SIGINT, SIGHUP])
-        let gateway = Gateway(config: loaded.snapshot, logger: logger, writer: writer)
+        let gateway: Gateway
         do {
+            gateway = try Gateway(config: loaded.snapshot, logger: logger, writer: writer)
             try await gateway.start(config: loaded.snapshot)
         } catch let error as Gateway.StartError {
             writer.flush()

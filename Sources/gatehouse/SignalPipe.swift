@@ -16,6 +16,8 @@ final class SignalPipe: Sendable {
         _ = pipe(&pair)
         Self.writeEnd = pair[1]
         signal(SIGPIPE, SIG_IGN)
+        // A file that may not grow is an error of write(2), as a full disk is.
+        signal(SIGXFSZ, SIG_IGN)
         for number in signals {
             var action = sigaction()
             action.__sigaction_handler.sa_handler = { number in

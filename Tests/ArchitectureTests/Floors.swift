@@ -22,7 +22,7 @@ struct Module: Sendable, CustomTestStringConvertible {
 
 enum Floors {
     /// C: the public headers, system libraries behind typed shims, Linux calls that Glibc's overlay lacks.
-    static let shims: Set<String> = ["CGatehouse", "CCurl", "CPCRE2", "CYAML", "CCrypto", "CLinux"]
+    static let shims: Set<String> = ["CGatehouse", "CCurl", "CPCRE2", "CYAML", "CCrypto", "CSQLite", "CLinux"]
 
     static let modules: [Module] = [
         // 1: values. No I/O.
@@ -35,6 +35,7 @@ enum Floors {
         // 2: what the operator and the request say, and what to do about it. Pure.
         Module(name: "Config", floor: 2, shims: ["CYAML"]),
         Module(name: "Routing", floor: 2, never: ["Wire"]),
+        Module(name: "Accounting", floor: 2),
 
         // 3: the outside world, each room for itself.
         Module(
@@ -45,6 +46,7 @@ enum Floors {
             packages: ["NIOCore", "NIOPosix"]),
         Module(name: "PluginHost", floor: 3, never: ["Config", "Routing"], shims: ["CGatehouse"]),
         Module(name: "Cache", floor: 3, never: ["Wire", "Config", "Routing"]),
+        Module(name: "Store", floor: 3, never: ["Wire", "Config", "Routing"], shims: ["CSQLite"]),
         Module(name: "Telemetry", floor: 3, never: ["Wire", "Config", "Routing"], packages: ["Logging"]),
 
         // 4: the data path.

@@ -34,7 +34,8 @@ import Testing
         let libraries = try #require(try needed("gatehouse"), "gatehouse was not built beside the tests")
         // FoundationEssentials comes with ArgumentParser; its big sisters must not.
         let chosen: Set<String> = [
-            "libcurl.so", "libpcre2-8.so", "libyaml-0.so", "libcrypto.so", "libFoundationEssentials.so",
+            "libcurl.so", "libpcre2-8.so", "libyaml-0.so", "libcrypto.so", "libsqlite3.so",
+            "libFoundationEssentials.so",
         ]
         let unexpected = Set(libraries.map(name)).subtracting(Self.runtime).subtracting(Self.system).subtracting(chosen)
         #expect(unexpected.isEmpty)

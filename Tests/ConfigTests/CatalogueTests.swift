@@ -31,7 +31,10 @@ import Testing
             let document = tokens.reversed().reduce(value) { .object(JSONObject([($1, $0)])) }
             var check = CatalogueCheck()
             _ = check.check(document)
-            #expect(check.issues.isEmpty, "\(key.pattern)")
+            // A section may also want keys that have no default.
+            let section = JSONPointer(tokens.dropLast())
+            let issues = check.issues.filter { $0.pointer != section || !$0.message.hasSuffix("is missing") }
+            #expect(issues.isEmpty, "\(key.pattern)")
         }
     }
 

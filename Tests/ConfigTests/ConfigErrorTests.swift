@@ -58,6 +58,19 @@ import Testing
                 "limits: {body_bytes: 2MiB, upload_bytes: 1MiB}",
                 ["test.yaml:1:42: /limits/upload_bytes: \"upload_bytes\" must not be smaller than \"body_bytes\""]
             ),
+            ("store: {}", ["test.yaml:1:8: /store: \"path\" is missing"]),
+            (
+                "store: {path: \"\"}",
+                ["test.yaml:1:15: /store/path: expected a string that is not empty, found an empty one"]
+            ),
+            (
+                "store: {path: x, log_bodies: all}",
+                ["test.yaml:1:30: /store/log_bodies: expected one of none, redacted, full, found \"all\""]
+            ),
+            (
+                "store: {path: x, queue_rows: 10}",
+                ["test.yaml:1:30: /store/queue_rows: expected an integer from 1000 to 1000000, found 10"]
+            ),
             ("metrics: {enabled: yes}", ["test.yaml:1:20: /metrics/enabled: expected true or false, found a string"]),
             (
                 "log: {level: warn}",

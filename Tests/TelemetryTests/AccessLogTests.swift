@@ -55,7 +55,7 @@ private func text(_ record: ExchangeRecord) -> String {
                 "stream":true,"endpoint":"chat_completions","provider":"openai","model":"gpt-4o",\
                 "response_model":"gpt-4o-2024-08-06","target":"targets.1","attempts":2,"cache":"SEMANTIC MISS",\
                 "trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","workspace":"acme","principal":"billing",\
-                "input_tokens":1200,"output_tokens":345,"client":"192.168.1.20"}
+                "input_tokens":1200,"output_tokens":345,"cost_usd":null,"client":"192.168.1.20"}
 
                 """)
     }
