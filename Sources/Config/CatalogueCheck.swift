@@ -55,9 +55,8 @@ package struct CatalogueCheck {
             guard case .object(var object) = value else { return wrong(value, "an object", at: pointer, isQuiet) }
             for member in object.members {
                 let place = pointer / member.key
-                if !["/plugins/pins", "/plugins/settings", "/prices/models"].contains(pattern),
-                    !Catalogue.isName(member.key)
-                {
+                let takesAnyName = ["/plugins/pins", "/plugins/settings", "/prices/models"].contains(pattern)
+                if !takesAnyName, !Catalogue.isName(member.key) {
                     report(
                         place, "a name is made of letters, digits, '_', '-' and '.', found \"\(member.key)\"",
                         aboutKey: true)

@@ -171,8 +171,8 @@ extension Gateway {
         for model in config.prices.models {
             var price = Price()
             for (name, value) in model.amounts where !price.set(name, value) {
-                let problem = "\(model.pointer / name): expected a price, found \(value)"
-                throw GatewayError(.invalidConfig, status: 500, problem)
+                throw GatewayError(
+                    .invalidConfig, status: 500, "\(model.pointer / name): expected a price, found \(value)")
             }
             catalogue.override(
                 model.provider, model.model, price, version: "config-" + config.contentHash.prefix(8))

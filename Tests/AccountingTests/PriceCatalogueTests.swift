@@ -27,9 +27,10 @@ import Testing
         let model = try #require(catalogue.find("acme", answered: nil, asked: "swift-1"))
         #expect(model.price == price("input=0.15 output=0.6 cache_read=0.075 context=128000 max_output=16384"))
         #expect(model.version == "2026-01-31-abc")
-        #expect(catalogue.models.map { "\($0.provider) \($0.name)" } == [
-            "acme meta/llama:free", "acme swift-1", "acme swift-1-2026-01-15", "other swift-1",
-        ])
+        #expect(
+            catalogue.models.map { "\($0.provider) \($0.name)" } == [
+                "acme meta/llama:free", "acme swift-1", "acme swift-1-2026-01-15", "other swift-1",
+            ])
     }
 
     @Test func whatAnsweredGoesBeforeWhatWasAskedFor() throws {

@@ -14,16 +14,23 @@ func price(_ words: String) -> Price {
 }
 
 @Suite struct FixedPointTests {
-    @Test(arguments: [
-        ("0.15", 150_000), ("2", 2_000_000), ("0", 0), ("0.000001", 1), ("1e-6", 1), ("1.5E+2", 150_000_000),
-        ("15.000000000", 15_000_000), ("-0.5", -500_000), ("007", 7_000_000),
-    ] as [(String, Int64)])
+    @Test(
+        arguments: [
+            ("0.15", 150_000), ("2", 2_000_000), ("0", 0), ("0.000001", 1), ("1e-6", 1), ("1.5E+2", 150_000_000),
+            ("15.000000000", 15_000_000), ("-0.5", -500_000), ("007", 7_000_000),
+        ] as [(String, Int64)])
     func readsDecimals(_ text: String, _ value: Int64) { #expect(FixedPoint.parse(text, places: 6) == value) }
 
-    @Test(arguments: ["", ".", "-", "1.", ".5", "0.0000001", "1e-7", "1e", "1e+", "e5", "1.2.3", "9e30", "1 ", "+1", "0x1", "∞"])
+    @Test(arguments: [
+        "", ".", "-", "1.", ".5", "0.0000001", "1e-7", "1e", "1e+", "e5", "1.2.3", "9e30", "1 ", "+1", "0x1", "∞",
+    ])
     func refusesWhatIsNoAmount(_ text: String) { #expect(FixedPoint.parse(text, places: 6) == nil) }
 
-    @Test(arguments: [(0, "0"), (1, "0.000000000001"), (360_000_000, "0.00036"), (2_000_000_000_000, "2"), (-5, "-0.000000000005")] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "0"), (1, "0.000000000001"), (360_000_000, "0.00036"), (2_000_000_000_000, "2"),
+            (-5, "-0.000000000005"),
+        ] as [(Int64, String)])
     func writesDecimals(_ value: Int64, _ text: String) { #expect(FixedPoint.text(value, places: 12) == text) }
 }
 

@@ -33,7 +33,7 @@ struct UsageCase: Sendable, CustomTestStringConvertible {
         // 1000 × 0.15 + 200 × 0.6 = 150 + 120
         UsageCase(
             name: "OpenAI: chat", price: mini,
-            events: [#"{"object":"chat.completion","usage":{"prompt_tokens":1000,"completion_tokens":200,"total_tokens":1200}}"#],
+            events: [#"{"usage":{"prompt_tokens":1000,"completion_tokens":200,"total_tokens":1200}}"#],
             microdollars: "270"),
         // 360 × 0.15 + 640 × 0.075 + 200 × 0.6 = 54 + 48 + 120
         UsageCase(
@@ -99,7 +99,9 @@ struct UsageCase: Sendable, CustomTestStringConvertible {
         // 1000 × 3 + 200 × 15 = 3000 + 3000
         UsageCase(
             name: "Anthropic: message", price: sonnet,
-            events: [#"{"type":"message","usage":{"input_tokens":1000,"output_tokens":200,"service_tier":"standard"}}"#],
+            events: [
+                #"{"type":"message","usage":{"input_tokens":1000,"output_tokens":200,"service_tier":"standard"}}"#
+            ],
             microdollars: "6000"),
         // The cache stands beside the input: 50 × 3 + 2000 × 0.3 + 1000 × 3.75 + 10 × 15 = 150 + 600 + 3750 + 150
         UsageCase(
@@ -130,7 +132,8 @@ struct UsageCase: Sendable, CustomTestStringConvertible {
         // 1000 × 1.5 + 200 × 7.5 = 1500 + 1500
         UsageCase(
             name: "Anthropic: batch", price: sonnet,
-            events: [#"{"usage":{"input_tokens":1000,"output_tokens":200,"service_tier":"batch"}}"#], microdollars: "3000"),
+            events: [#"{"usage":{"input_tokens":1000,"output_tokens":200,"service_tier":"batch"}}"#],
+            microdollars: "3000"),
         // 100 × 3 + 10 × 15 + 2 × 10000 = 300 + 150 + 20000
         UsageCase(
             name: "Anthropic: web searches", price: sonnet,

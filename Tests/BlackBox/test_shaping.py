@@ -66,8 +66,13 @@ def test_bodies_of_other_endpoints_go_up_byte_for_byte(gateway, upstream, path, 
 
 
 def test_a_streams_body_goes_up_byte_for_byte(gateway, upstream):
-    body = b'{ "stream":true, "model":"m", "messages":[], "x":1.0 }'
+    body = b'{ "stream":true, "model":"m", "messages":[], "x":1.0, "stream_options":{"include_usage": true} }'
     assert post(gateway, upstream, body) == body
+
+
+def test_the_usage_of_a_stream_is_asked_for_and_nothing_else_changes(gateway, upstream):
+    body = b'{ "stream":true, "model":"m", "messages":[], "x":1.0 }'
+    assert post(gateway, upstream, body) == body[:-1] + b',"stream_options":{"include_usage":true}}'
 
 
 def test_guards_that_change_nothing_leave_the_bytes(gateway, upstream):

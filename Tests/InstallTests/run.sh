@@ -29,7 +29,7 @@ make --no-print-directory -C "$sources" install CONFIG="$config" SCRATCH="${SCRA
     > "$work/install.log" 2>&1
 prefix=$work/opt/gatehouse
 for file in bin/gatehouse include/gatehouse/gatehouse.h lib/gatehouse/swift/libswiftCore.so share/gatehouse/sdk/Package.swift \
-    share/gatehouse/templates/c/plugin.json share/gatehouse/templates/swift/plugin.json share/gatehouse/gatehouse.example.yaml \
+    share/gatehouse/prices.txt share/gatehouse/templates/c/plugin.json share/gatehouse/templates/swift/plugin.json share/gatehouse/gatehouse.example.yaml \
     lib/systemd/system/gatehouse.service lib/gatehouse/plugins/wordlist/libwordlist.so; do
     [ -f "$prefix/$file" ] || { echo "$file is missing" >&2; exit 1; }
 done

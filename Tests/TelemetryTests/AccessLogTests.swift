@@ -80,7 +80,7 @@ private func text(_ record: ExchangeRecord) -> String {
             json(record) == """
                 {"time":"1970-01-01T00:00:00.000Z","method":"POST","path":"/v1/chat/completions","status":446,\
                 "duration_ms":0.000,"bytes_in":0,"bytes_out":0,"stream":false,"aborted":true,"endpoint":"unknown",\
-                "attempts":0,"error":"guardrail_denied","denied_by":"default.regexMatch"}
+                "attempts":0,"cost_usd":null,"error":"guardrail_denied","denied_by":"default.regexMatch"}
 
                 """)
         #expect(text(record).hasSuffix(" error=guardrail_denied denied_by=default.regexMatch\n"))
