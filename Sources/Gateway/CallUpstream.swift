@@ -257,6 +257,7 @@ extension Worker {
         if !isGuarded(exchange, target) {
             noteFacts(of: answer.body, exchange)
             storeInCache(answer, exchange, target)
+            exchange.transcript?.passed(answer: answer.body)
             return .answer(answer)
         }
         return await guardAnswer(answer, exchange, target, facts)
