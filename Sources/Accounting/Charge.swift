@@ -9,24 +9,24 @@ extension Price {
     /// reasoning tokens out of the output. A kind of token without a price of its own is charged as its direction's
     /// text: that is what lists mean that name one price. A batch's discount on text holds for all of its direction.
     package func picodollars(for usage: TokenUsage) -> Int64? {
-        var sum = Sum(isBatch: usage.isBatch, price: self)
-        let cachedAudio = min(usage.cachedPromptAudio, usage.cachedPrompt)
-        let audio = max(0, usage.promptAudio - cachedAudio)
-        let longWrites = min(usage.cacheCreationHour, usage.cacheCreation)
-        let text = usage.prompt - usage.cachedPrompt - usage.cacheCreation - audio - usage.promptImage
+        var sum = Sum(isBatch: usage.parts.isBatch, price: self)
+        let cachedAudio = min(usage.parts.cachedPromptAudio, usage.cachedPrompt)
+        let audio = max(0, usage.parts.promptAudio - cachedAudio)
+        let longWrites = min(usage.parts.cacheCreationHour, usage.cacheCreation)
+        let text = usage.prompt - usage.cachedPrompt - usage.cacheCreation - audio - usage.parts.promptImage
         sum.addInput(max(0, text), .input)
         sum.addInput(usage.cachedPrompt - cachedAudio, .cacheRead, .input)
         sum.addInput(cachedAudio, .cacheReadAudio, .cacheRead, .inputAudio, .input)
         sum.addInput(usage.cacheCreation - longWrites, .cacheWrite, .input)
         sum.addInput(longWrites, .cacheWriteHour, .cacheWrite, .input)
         sum.addInput(audio, .inputAudio, .input)
-        sum.addInput(usage.promptImage, .inputImage, .input)
-        let said = usage.completion - usage.reasoning - usage.completionAudio - usage.completionImage
+        sum.addInput(usage.parts.promptImage, .inputImage, .input)
+        let said = usage.completion - usage.reasoning - usage.parts.completionAudio - usage.parts.completionImage
         sum.addOutput(max(0, said), .output)
         sum.addOutput(usage.reasoning, .reasoning, .output)
-        sum.addOutput(usage.completionAudio, .outputAudio, .output)
-        sum.addOutput(usage.completionImage, .outputImage, .output)
-        sum.add(usage.webSearches, self[.webSearch])
+        sum.addOutput(usage.parts.completionAudio, .outputAudio, .output)
+        sum.addOutput(usage.parts.completionImage, .outputImage, .output)
+        sum.add(usage.parts.webSearches, self[.webSearch])
         return sum.total
     }
 

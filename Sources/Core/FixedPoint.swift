@@ -46,14 +46,29 @@ package enum FixedPoint {
 
     /// The number that `value` is with `places` decimals, without zeros at its end: 150000 with six is "0.15".
     package static func text(_ value: Int64, places: Int) -> String {
-        var digits = String(value.magnitude)
-        if digits.utf8.count <= places {
-            digits = String(repeating: "0", count: places + 1 - digits.utf8.count) + digits
+        // A sign, a point, and the digits of an Int64 or a zero and the places.
+        String(unsafeUninitializedCapacity: 22 + places) { room in
+            var digits: [19 of UInt8] = .init(repeating: 0)
+            var rest = value.magnitude
+            var count = 0
+            while rest > 0 {
+                digits[count] = UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+                count += 1
+            }
+            var end = 0
+            func put(_ byte: UInt8) {
+                room[end] = byte
+                end += 1
+            }
+            if value < 0 { put(UInt8(ascii: "-")) }
+            var last = 0
+            while last < places, last >= count || digits[last] == 0 { last += 1 }
+            for place in stride(from: max(count - 1, places), through: min(last, places), by: -1) {
+                if place == places - 1 { put(UInt8(ascii: ".")) }
+                put(0x30 + (place < count ? digits[place] : 0))
+            }
+            return end
         }
-        let point = digits.index(digits.endIndex, offsetBy: -places)
-        var fraction = digits[point...]
-        while fraction.hasSuffix("0") { fraction = fraction.dropLast() }
-        let sign = value < 0 ? "-" : ""
-        return sign + digits[..<point] + (fraction.isEmpty ? "" : "." + fraction)
     }
 }

@@ -13,21 +13,24 @@ package struct TokenUsage: Sendable, Equatable {
     package var cacheCreation: Int
     /// The part of `completion` that the client does not see as text.
     package var reasoning: Int
-    // Parts of the parts, which have prices of their own.
-
-    /// The part of `cacheCreation` that stays for an hour and not for five minutes.
-    package var cacheCreationHour = 0
-    package var promptAudio = 0
-    /// The part of `promptAudio` that is in `cachedPrompt`, too.
-    package var cachedPromptAudio = 0
-    package var promptImage = 0
-    package var completionAudio = 0
-    package var completionImage = 0
-    /// Searches that the provider made and charges by the call.
-    package var webSearches = 0
-    /// `service_tier` says that this was part of a batch.
-    package var isBatch = false
+    package var parts = Parts()
     private var statedTotal: Int?
+
+    /// Parts of the parts, which have prices of their own.
+    package struct Parts: Sendable, Equatable {
+        /// The part of `cacheCreation` that stays for an hour and not for five minutes.
+        package var cacheCreationHour = 0
+        package var promptAudio = 0
+        /// The part of `promptAudio` that is in `cachedPrompt`, too.
+        package var cachedPromptAudio = 0
+        package var promptImage = 0
+        package var completionAudio = 0
+        package var completionImage = 0
+        /// Searches that the provider made and charges by the call.
+        package var webSearches = 0
+        /// `service_tier` says that this was part of a batch.
+        package var isBatch = false
+    }
 
     package var total: Int { max(statedTotal ?? 0, prompt + completion) }
 
@@ -44,19 +47,9 @@ package struct TokenUsage: Sendable, Equatable {
     }
 
     package static func == (left: TokenUsage, right: TokenUsage) -> Bool {
-        left.total == right.total && left.isBatch == right.isBatch
-            && counts.allSatisfy { left[keyPath: $0] == right[keyPath: $0] }
-    }
-
-    private static var counts: [WritableKeyPath<TokenUsage, Int>] {
-        [\.prompt, \.completion, \.cachedPrompt, \.cacheCreation, \.reasoning] + parts
-    }
-
-    private static var parts: [WritableKeyPath<TokenUsage, Int>] {
-        [
-            \.cacheCreationHour, \.promptAudio, \.cachedPromptAudio, \.promptImage, \.completionAudio,
-            \.completionImage, \.webSearches,
-        ]
+        left.total == right.total && left.prompt == right.prompt && left.completion == right.completion
+            && left.cachedPrompt == right.cachedPrompt && left.cacheCreation == right.cacheCreation
+            && left.reasoning == right.reasoning && left.parts == right.parts
     }
 
     /// Reads a `usage` object: OpenAI's (chat, Responses), Anthropic's, Bedrock's Converse; or Gemini's
@@ -69,15 +62,19 @@ package struct TokenUsage: Sendable, Equatable {
 
     /// Takes in what a later event says. Counts are cumulative, so one that is there replaces the earlier one.
     package mutating func merge(_ later: TokenUsage) {
-        func newer(_ path: (TokenUsage) -> Int) -> Int { path(later) != 0 ? path(later) : path(self) }
+        func newer(_ count: (TokenUsage) -> Int) -> Int { count(later) != 0 ? count(later) : count(self) }
         let fresh = newer { max(0, $0.prompt - $0.cachedPrompt - $0.cacheCreation) }
-        let cached = newer(\.cachedPrompt)
-        let created = newer(\.cacheCreation)
+        let cached = newer { $0.cachedPrompt }
+        let created = newer { $0.cacheCreation }
         var merged = TokenUsage(
-            prompt: fresh + cached + created, completion: newer(\.completion), total: later.statedTotal ?? statedTotal,
-            cachedPrompt: cached, cacheCreation: created, reasoning: newer(\.reasoning))
-        for part in Self.parts { merged[keyPath: part] = newer { $0[keyPath: part] } }
-        merged.isBatch = isBatch || later.isBatch
+            prompt: fresh + cached + created, completion: newer { $0.completion },
+            total: later.statedTotal ?? statedTotal, cachedPrompt: cached, cacheCreation: created,
+            reasoning: newer { $0.reasoning })
+        merged.parts = Parts(
+            cacheCreationHour: newer { $0.parts.cacheCreationHour }, promptAudio: newer { $0.parts.promptAudio },
+            cachedPromptAudio: newer { $0.parts.cachedPromptAudio }, promptImage: newer { $0.parts.promptImage },
+            completionAudio: newer { $0.parts.completionAudio }, completionImage: newer { $0.parts.completionImage },
+            webSearches: newer { $0.parts.webSearches }, isBatch: parts.isBatch || later.parts.isBatch)
         self = merged
     }
 }
@@ -109,7 +106,7 @@ struct Counts {
     private var toolPrompt = 0
     private var thoughts = 0
     /// What only has prices of its own.
-    private var parts = TokenUsage()
+    private var parts = TokenUsage.Parts()
 
     /// Which object the members stand in.
     private enum Place { case top, promptDetails, cachedDetails, completionDetails, other }
@@ -306,21 +303,10 @@ struct Counts {
             // Messages and Converse: what came from the cache, or went there, is counted beside the input.
             all += read + written
         }
-        var usage = parts
-        let counted = TokenUsage(
+        var usage = TokenUsage(
             prompt: all + toolPrompt, completion: (completion ?? 0) + thoughts, total: total, cachedPrompt: read,
             cacheCreation: max(written, writtenInside), reasoning: reasoning + thoughts)
-        usage.take(counted)
+        usage.parts = parts
         return usage
-    }
-}
-
-extension TokenUsage {
-    /// The counts of `other`, with this one's parts.
-    fileprivate mutating func take(_ other: TokenUsage) {
-        var whole = other
-        for part in Self.parts { whole[keyPath: part] = self[keyPath: part] }
-        whole.isBatch = isBatch
-        self = whole
     }
 }

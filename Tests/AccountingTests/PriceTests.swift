@@ -29,7 +29,8 @@ func price(_ words: String) -> Price {
     @Test(
         arguments: [
             (0, "0"), (1, "0.000000000001"), (360_000_000, "0.00036"), (2_000_000_000_000, "2"),
-            (-5, "-0.000000000005"),
+            (-5, "-0.000000000005"), (120_500_000_000_000, "120.5"), (.max, "9223372.036854775807"),
+            (.min, "-9223372.036854775808"),
         ] as [(Int64, String)])
     func writesDecimals(_ value: Int64, _ text: String) { #expect(FixedPoint.text(value, places: 12) == text) }
 }
@@ -38,9 +39,9 @@ func price(_ words: String) -> Price {
     @Test func tokensOfEachKindAreChargedOnce() {
         let price = price("input=2 output=10 cache_read=0.5 input_audio=40 output_audio=80 input_image=5 reasoning=20")
         var usage = TokenUsage(prompt: 1000, completion: 500, cachedPrompt: 200, reasoning: 100)
-        usage.promptAudio = 50
-        usage.promptImage = 150
-        usage.completionAudio = 30
+        usage.parts.promptAudio = 50
+        usage.parts.promptImage = 150
+        usage.parts.completionAudio = 30
         // In: 600 at 2, 200 at 0.5, 50 at 40, 150 at 5 = 1200 + 100 + 2000 + 750 = 4050 millionths.
         // Out: 370 at 10, 100 at 20, 30 at 80 = 3700 + 2000 + 2400 = 8100 millionths.
         #expect(price.picodollars(for: usage) == 12_150_000_000)
@@ -48,8 +49,8 @@ func price(_ words: String) -> Price {
 
     @Test func aKindWithoutItsOwnPriceCostsWhatTextDoes() {
         var usage = TokenUsage(prompt: 100, completion: 10, cachedPrompt: 40, cacheCreation: 20, reasoning: 5)
-        usage.promptAudio = 10
-        usage.cacheCreationHour = 5
+        usage.parts.promptAudio = 10
+        usage.parts.cacheCreationHour = 5
         #expect(price("input=1 output=2").picodollars(for: usage) == 120_000_000)
     }
 
@@ -58,7 +59,7 @@ func price(_ words: String) -> Price {
         #expect(price("input=2").picodollars(for: TokenUsage(prompt: 1, completion: 1)) == nil)
         #expect(price("input=2").picodollars(for: TokenUsage(prompt: 1)) == 2_000_000)
         var searches = TokenUsage(prompt: 1)
-        searches.webSearches = 1
+        searches.parts.webSearches = 1
         #expect(price("input=2").picodollars(for: searches) == nil)
         #expect(price("input=0 output=0").picodollars(for: TokenUsage(prompt: 1, completion: 1)) == 0)
     }
@@ -71,15 +72,15 @@ func price(_ words: String) -> Price {
 
     @Test func countsThatContradictEachOtherAreNeverCredited() {
         var usage = TokenUsage(prompt: 10, completion: 1, cachedPrompt: 50, reasoning: 9)
-        usage.cachedPromptAudio = 80
-        usage.cacheCreationHour = 7
+        usage.parts.cachedPromptAudio = 80
+        usage.parts.cacheCreationHour = 7
         #expect((price("input=1 output=1").picodollars(for: usage) ?? -1) >= 50_000_000)
     }
 
     @Test func aBatchsDiscountHoldsForTheWholeDirection() {
         let price = price("input=3 output=15 cache_read=0.3 batch_input=1.5 batch_output=7.5")
         var usage = TokenUsage(prompt: 1000, completion: 100, cachedPrompt: 500)
-        usage.isBatch = true
+        usage.parts.isBatch = true
         // 500 at 1.5, 500 at 0.15, 100 at 7.5 = 750 + 75 + 750.
         #expect(price.picodollars(for: usage) == 1_575_000_000)
     }
