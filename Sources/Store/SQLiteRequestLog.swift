@@ -209,32 +209,9 @@ private final class LogThread: @unchecked Sendable {
         return database
     }
 
-    func start() -> Bool {
-        // Signals are for the threads that expect them; SIGXFSZ then is an error of write(2) and nothing more.
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        var thread = pthread_t()
-        let me = Unmanaged.passRetained(self)
-        let status = pthread_create(
-            &thread, nil,
-            { pointer in
-                guard let pointer else { return nil }
-                Unmanaged<LogThread>.fromOpaque(pointer).takeRetainedValue().run()
-                return nil
-            }, me.toOpaque())
-        guard status == 0 else {
-            me.release()
-            return false
-        }
-        pthread_detach(thread)
-        return true
-    }
+    func start() -> Bool { DetachedThread.start("gh-store") { self.run() } }
 
     private func run() {
-        Self.nameThread()
         while true {
             let turn = nextTurn()
             makeRows(turn.entries)
@@ -410,14 +387,5 @@ private final class LogThread: @unchecked Sendable {
 
     private func isTime(since last: Int64) -> Bool {
         last == .min || MonotonicClock.now() - last >= Int64(settings.noticeInterval) * 1_000_000
-    }
-
-    /// The name that top and debuggers show.
-    private static func nameThread() {
-        let file = Glibc.open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-        guard file >= 0 else { return }
-        let name: StaticString = "gh-store"
-        _ = Glibc.write(file, name.utf8Start, name.utf8CodeUnitCount)
-        close(file)
     }
 }

@@ -248,32 +248,9 @@ private final class LogPump: @unchecked Sendable {
 
     // MARK: The thread
 
-    func start() -> Bool {
-        // Signals are for the threads that expect them; SIGPIPE then is an error of write(2) and nothing more.
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        var thread = pthread_t()
-        let me = Unmanaged.passRetained(self)
-        let status = pthread_create(
-            &thread, nil,
-            { pointer in
-                guard let pointer else { return nil }
-                Unmanaged<LogPump>.fromOpaque(pointer).takeRetainedValue().run()
-                return nil
-            }, me.toOpaque())
-        guard status == 0 else {
-            me.release()
-            return false
-        }
-        pthread_detach(thread)
-        return true
-    }
+    func start() -> Bool { DetachedThread.start("gh-log") { self.run() } }
 
     private func run() {
-        Self.nameThread()
         while true {
             let wishes = nextWishes()
             // Before the buffers are looked at: a line that comes after that wakes the thread again.
@@ -430,14 +407,5 @@ private final class LogPump: @unchecked Sendable {
             }
             return descriptor
         }
-    }
-
-    /// pthread_setname_np is not among what Glibc's overlay shows; the kernel has a file for it.
-    private static func nameThread() {
-        let file = Glibc.open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-        guard file >= 0 else { return }
-        let name: StaticString = "gh-log"
-        _ = Glibc.write(file, name.utf8Start, name.utf8CodeUnitCount)
-        close(file)
     }
 }
