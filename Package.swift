@@ -94,6 +94,7 @@ let package = Package(
         // Floor 2: what the operator and the request say, and what to do about it. Pure.
         module("Config", ["Core", "JSONSchema", "Digests", "CYAML"]),
         module("Routing", ["Core", "Patterns"]),
+        module("Identity", ["Core", "Digests"]),
         module("Accounting", ["Core", "Wire"], exclude: ["make-prices.py", "prices.txt"]),
 
         // Floor 3: the outside world, each room for itself.
@@ -106,8 +107,9 @@ let package = Package(
         module("Upstream", ["Core", "CCurl", "CLinux"] + nio),
         module("PluginHost", ["Core", "Wire", "Patterns", "JSONSchema", "Digests", "CGatehouse"]),
         module("Cache", ["Core"]),
+        module("Vault", ["Digests", "CCrypto"]),
         // SQLite by its C API: half the time of a wrapper's for a row, and no wrapper to build.
-        module("Store", ["Core", "CSQLite"]),
+        module("Store", ["Core", "Digests", "CSQLite"]),
         module("Telemetry", ["Core", "Accounting", .product(name: "Logging", package: "swift-log")]),
 
         // Floor 4: the data path. Start at Sources/Gateway/Pipeline.swift.
@@ -115,20 +117,27 @@ let package = Package(
             "Gateway",
             [
                 "Core", "Wire", "Patterns", "JSONSchema", "Digests", "CLinux", "Config", "Routing", "Accounting",
-                "HTTPServer",
+                "Identity", "HTTPServer",
                 "Upstream", "PluginHost", "Cache", "Store",
                 "Telemetry", .product(name: "Logging", package: "swift-log"),
             ] + nio),
 
-        // Floor 5: what plugin authors try their plugins on, without a gateway.
+        // Floor 5: the control API, and what it manages.
+        module(
+            "Admin",
+            [
+                "Core", "Wire", "Digests", "Config", "Identity", "Routing", "Accounting", "Vault", "Store", "Gateway",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        // What plugin authors try their plugins on, without a gateway.
         module("Workbench", ["Core", "Wire", "PluginHost"]),
 
         // Floor 6: arguments and signals.
         .executableTarget(
             name: "gatehouse",
             dependencies: [
-                "CLinux", "Core", "Config", "Accounting", "PluginHost", "Store", "Telemetry", "Gateway",
-                "Workbench",
+                "CLinux", "Core", "Digests", "Config", "Identity", "Accounting", "PluginHost", "Store", "Telemetry",
+                "Vault", "Gateway", "Admin", "Workbench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -65,7 +65,8 @@ package enum Catalogue {
     }
 
     package static let keys: [CatalogueKey] =
-        listening + limits + identity + plugins + providers + configs + defaults + rest + prices + store + configShape
+        listening + limits + identity + plugins + providers + configs + defaults + rest + prices + store + control
+        + configShape
         + guardShapes
 
     // MARK: Sections
@@ -142,6 +143,10 @@ package enum Catalogue {
         key("/keys/*/key_file", .string, "A file that holds the key."),
         key("/keys/*/config", .string, "The config for requests with this key that name none."),
         key("/keys/*/metadata", .open("any"), "Metadata for requests with this key, under their own."),
+        key(
+            "/keys/*/role", .choice(KeyRole.allCases.map(\.rawValue)), default: "member",
+            "What the key may do in the control API: `owner` everything, the others what the role says in its workspace."
+        ),
         key("/keys/*/allow_inline", .object, "This key's doors, over `allow_inline`."),
         key("/keys/*/allow_inline/config", .boolean, "See `allow_inline.config`."),
         key("/keys/*/allow_inline/provider", .boolean, "See `allow_inline.provider`."),
@@ -337,6 +342,39 @@ package enum Catalogue {
         bytes(
             "/store/max_bytes", \.store.maximumBytes, 0...(1 << 44),
             "When the file is larger, the oldest rows are removed; 0 is no bound."),
+    ]
+
+    private static let control: [CatalogueKey] = [
+        section(
+            "/control",
+            "The control plane: workspaces, keys, stored credentials, configs, limits and budgets, managed by the control API and "
+                + "kept in the store's file."),
+        boolean(
+            "/control/enabled", \.control.enabled,
+            "Needs `store.path`. It takes effect with the next start, as all of this section does."),
+        choice(
+            "/control/access", \.control.access,
+            "`keys`: every request needs a gateway key; the first start makes one for the owner and prints it. `local`: programs "
+                + "on this machine need none and may do everything; only for a gateway that listens on loopback."),
+        key(
+            "/control/master_key", .secret,
+            "The key that encrypts the stored credentials: 32 bytes, as 64 hexadecimal digits or in base64. Without it, and without "
+                + "`master_key_command`, one is made in a file beside the store's, which only its owner can read."),
+        key("/control/master_key_command", .string, "A shell command that prints the master key."),
+        key(
+            "/control/owner_key", .secret,
+            "The owner's key at the first start, of at least 32 characters. Without it one is made and printed once."),
+        integer(
+            "/control/flush_ms", \.control.flushMilliseconds, 100...60_000,
+            "How often spend is written: what a crash may lose of it."),
+        optional(
+            "/control/alert_webhook", \.control.alertWebhook,
+            "A URL to which a JSON object is posted when a budget reaches its alert threshold or is exhausted. The log has both, too."
+        ),
+        integer(
+            "/control/estimate_tokens", \.control.estimateTokens, 1...10_000_000,
+            "What a budget reserves for the answer of a request that does not bound it. A budget can be overspent by as much as "
+                + "requests in flight use beyond their estimates."),
     ]
 
     private static let prices: [CatalogueKey] = [

@@ -28,6 +28,7 @@ package final class ConfigSnapshot: Sendable {
     package let log: Log
     package let metrics: Metrics
     package let store: StoreSettings
+    package let control: ControlSettings
     package let prices: Prices
 
     /// SHA-256 over the file and every file it refers to for a secret or a certificate, in hex: equal hashes, equal
@@ -55,6 +56,7 @@ package final class ConfigSnapshot: Sendable {
         log = draft.log
         metrics = draft.metrics
         store = draft.store
+        control = draft.control
         prices = draft.prices
         self.contentHash = contentHash
         self.files = files
@@ -87,6 +89,7 @@ package struct ConfigDraft: Sendable {
     package var log = Log()
     package var metrics = Metrics()
     package var store = StoreSettings()
+    package var control = ControlSettings()
     package var prices = Prices()
 
     package init() {}
@@ -174,8 +177,14 @@ package struct GatewayKey: Sendable, Equatable {
     package var hash: Digest
     /// The config for requests that name none.
     package var config: String?
+    /// False: it is for the control API only.
+    package var maySend = true
+    /// False: a request may not name another.
+    package var allowsOtherConfig = true
     /// Merged under the request's own.
     package var metadata: JSONObject
+    /// What it may do in the control API.
+    package var role = KeyRole.member
     /// The file's `allow_inline` with this key's own words over it.
     package var allowInline: AllowInline
     package var pointer: JSONPointer
@@ -192,6 +201,11 @@ package struct GatewayKey: Sendable, Equatable {
         self.allowInline = allowInline
         self.pointer = pointer
     }
+}
+
+/// A key's rights in the control API: all of it, or in its workspace.
+package enum KeyRole: String, Sendable, CaseIterable {
+    case owner, admin, manager, member
 }
 
 /// Which doors are open to what a request brings along.
@@ -284,6 +298,8 @@ package struct ProviderConfig: Sendable, Equatable {
     package var models: [String]?
     package var requestTimeoutMilliseconds: Int?
     package var timeouts = TokenTimeouts()
+    /// Every address must pass the address rules: it was not the operator who named the host.
+    package var isChecked = false
     /// Everything else, for the adapter.
     package var options: JSONObject
     /// The options that were given by reference ({env: …}, {file: …}): never shown.
@@ -412,4 +428,77 @@ package struct StoreSettings: Sendable, Equatable {
     package var maximumBytes = 10 << 30
 
     package init() {}
+}
+
+/// The control plane: what the control API manages, in the store's file.
+package struct ControlSettings: Sendable, Equatable {
+    package enum Access: String, Sendable, CaseIterable {
+        /// Every request needs a gateway key.
+        case keys
+        /// Programs on this machine need none, and may do everything.
+        case local
+    }
+    /// Where the key that wraps all others comes from.
+    package enum MasterKey: Sendable, Equatable {
+        /// Beside the store's file; made at the first start.
+        case besideStore
+        case text(Secret)
+        case command(String)
+    }
+
+    package var enabled = false
+    package var access = Access.keys
+    package var masterKey = MasterKey.besideStore
+    /// The first start's owner key, instead of one that is made and printed.
+    package var ownerKey: Secret?
+    /// Milliseconds: spend that a crash may lose.
+    package var flushMilliseconds = 1_000
+    /// Where budgets' alerts are posted to.
+    package var alertWebhook: String?
+    /// Tokens of an answer for which neither the request nor the catalogue names a bound.
+    package var estimateTokens = 4_096
+
+    package init() {}
+}
+
+extension ConfigSnapshot {
+    /// This configuration with what a workspace has of its own. Of two of one name the file's stays.
+    package func adding(providers: [String: ProviderConfig], guardrails: [String: JSONValue]) -> ConfigSnapshot {
+        var draft = ConfigDraft()
+        draft.listen = listen
+        draft.tls = tls
+        draft.limits = limits
+        draft.keys = keys
+        draft.plugins = plugins
+        draft.secrets = secrets
+        draft.providers = self.providers.merging(providers) { own, _ in own }
+        draft.guardrails = self.guardrails
+        for (name, document) in guardrails where draft.guardrails[name] == nil {
+            draft.guardrails[name] = RequestConfigParser.stored(guardrail: name, document).group
+        }
+        draft.configs = configs
+        draft.defaults = defaults
+        draft.allowInline = allowInline
+        draft.network = network
+        draft.cache = cache
+        draft.log = log
+        draft.metrics = metrics
+        draft.store = store
+        draft.control = control
+        draft.prices = prices
+        return ConfigSnapshot(draft, contentHash: contentHash, files: files)
+    }
+}
+
+extension RequestConfigParser {
+    /// A guardrail of the control API, and what is wrong with it.
+    package static func stored(guardrail name: String, _ document: JSONValue) -> (
+        group: GuardGroup?, issues: [RequestConfigError.Issue]
+    ) {
+        var parser = RequestConfigParser(origin: .stored(name))
+        var group = parser.namedGuardrail(name, document)
+        // Without a type it gets one from the list that names it.
+        group?.id = name
+        return (parser.issues.isEmpty ? group : nil, parser.issues)
+    }
 }

@@ -12,7 +12,7 @@ package struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 package enum FileReader {
-    static let configLimit = 16 << 20
+    package static let configLimit = 16 << 20
     /// A price catalogue.
     static let priceLimit = 16 << 20
     static let secretLimit = 1 << 20

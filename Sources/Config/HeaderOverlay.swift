@@ -12,7 +12,28 @@ extension RequestConfig {
         knownProviders: [String]? = nil, keylessProviders: Set<String> = ["ollama", "triton"],
         allowsHost: @escaping (String) -> Bool = { _ in true }
     ) throws(RequestConfigError) {
-        var parser = RequestConfigParser(origin: .request)
+        try self.init(
+            parsing: document, from: .request, in: file, headers: headers, knownProviders: knownProviders,
+            keylessProviders: keylessProviders, allowsHost: allowsHost)
+    }
+
+    /// The same for one that is stored under a name.
+    package init(
+        stored name: String, parsing document: JSONValue, in file: ConfigSnapshot,
+        headers: HeaderOptions = HeaderOptions(), knownProviders: [String]? = nil,
+        keylessProviders: Set<String> = ["ollama", "triton"],
+        allowsHost: @escaping (String) -> Bool = { _ in true }
+    ) throws(RequestConfigError) {
+        try self.init(
+            parsing: document, from: .stored(name), in: file, headers: headers, knownProviders: knownProviders,
+            keylessProviders: keylessProviders, allowsHost: allowsHost)
+    }
+
+    private init(
+        parsing document: JSONValue, from origin: ConfigOrigin, in file: ConfigSnapshot, headers: HeaderOptions,
+        knownProviders: [String]?, keylessProviders: Set<String>, allowsHost: @escaping (String) -> Bool
+    ) throws(RequestConfigError) {
+        var parser = RequestConfigParser(origin: origin)
         parser.guardrails = file.guardrails
         parser.providerNames = Set(file.providers.keys)
         parser.knownProviders = knownProviders
@@ -25,7 +46,7 @@ extension RequestConfig {
     package func applying(_ headers: HeaderOptions, in file: ConfigSnapshot) throws(RequestConfigError) -> RequestConfig
     {
         if headers == HeaderOptions() { return self }
-        if headers.customHost != nil, origin.isFile {
+        if headers.customHost != nil, origin != .request {
             throw RequestConfigError(CredentialRule.customHostWithFileConfig)
         }
         if let names = headers.forwardHeaders, HeaderName.normalised(names).contains("x-portkey-forward-headers") {
@@ -33,7 +54,8 @@ extension RequestConfig {
         }
         if let host = headers.customHost {
             guard HTTPURL.isValid(host) else { throw RequestConfigError("Invalid custom host") }
-            if let name = targets.lazy.compactMap(\.namedProvider).first {
+            // Stored credentials keep their own host: the header is for targets that the client brings the credential for.
+            if let name = targets.lazy.compactMap(\.namedProvider).first(where: { !Self.isStored($0, file) }) {
                 throw RequestConfigError(CredentialRule.customHost(withNamed: name))
             }
         }
@@ -44,7 +66,16 @@ extension RequestConfig {
             try Self.guards(value, "x-portkey-default-output-guardrails", .after, file)
         }
         return RequestConfig(
-            origin: origin, root: Self.map(root) { Self.overlay(headers, before ?? [], after ?? [], on: &$0) })
+            origin: origin,
+            root: Self.map(root) {
+                let host = $0.customHost
+                Self.overlay(headers, before ?? [], after ?? [], on: &$0)
+                if let name = $0.namedProvider, Self.isStored(name, file) { $0.customHost = host }
+            })
+    }
+
+    private static func isStored(_ name: String, _ file: ConfigSnapshot) -> Bool {
+        file.providers[name]?.isChecked == true
     }
 
     private static func overlay(

@@ -11,6 +11,9 @@ package import Core
 package enum ConfigOrigin: Sendable, Hashable {
     /// The named config of the file; "" where the file says it outside a named config.
     case file(String)
+    /// The named config that somebody has stored by the control API: its credentials are the gateway's to keep, its addresses are
+    /// checked like a request's.
+    case stored(String)
     case request
 
     package var isFile: Bool { if case .file = self { true } else { false } }

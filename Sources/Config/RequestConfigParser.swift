@@ -419,9 +419,9 @@ package enum HeaderName {
 }
 
 /// The text of an address that requests can be sent to. Where it may lead is not judged here.
-enum HTTPURL {
+package enum HTTPURL {
     /// http or https, a host, perhaps a port and a path; no user, password, query, fragment or odd character.
-    static func isValid(_ text: String) -> Bool {
+    package static func isValid(_ text: String) -> Bool {
         let bytes = text.utf8
         guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "\"") })
         else {

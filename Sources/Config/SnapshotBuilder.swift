@@ -33,6 +33,7 @@ final class SnapshotBuilder {
         buildConfigs()
         buildDefaults()
         buildPrices()
+        buildControl()
         draft.network.proxy = document["network"]?["proxy"]?.string
         draft.network.noProxy = document["network"]?["no_proxy"]?.string
         checkReferences()
@@ -224,6 +225,7 @@ final class SnapshotBuilder {
             var key = GatewayKey(
                 name: name, workspace: value["workspace"]?.string ?? "default", hash: hash, pointer: pointer)
             key.config = value["config"]?.string
+            key.role = value["role"]?.string.flatMap(KeyRole.init(rawValue:)) ?? .member
             key.metadata = value["metadata"]?.object ?? JSONObject()
             key.allowInline = draft.allowInline
             if let own = value["allow_inline"] {
@@ -234,6 +236,33 @@ final class SnapshotBuilder {
                 key.allowInline.plugins = own["plugins"]?.array?.compactMap(\.string) ?? key.allowInline.plugins
             }
             draft.keys.append(key)
+        }
+    }
+
+    private func buildControl() {
+        guard let control = document["control"] else { return }
+        let pointer = place("control")
+        if draft.control.enabled, draft.store.path == nil {
+            report(pointer / "enabled", "the control plane keeps its state in the store: name a file in \"store.path\"")
+        }
+        if let text = credential(control["master_key"], at: pointer / "master_key") {
+            draft.control.masterKey = .text(Secret(text))
+        }
+        if let command = control["master_key_command"]?.string, !command.isEmpty {
+            if control["master_key"]?.isNull == false {
+                report(pointer / "master_key_command", "expected one of \"master_key\" and \"master_key_command\"")
+            }
+            draft.control.masterKey = .command(command)
+        }
+        if let text = credential(control["owner_key"], at: pointer / "owner_key") {
+            if text.utf8.count < 32 { report(pointer / "owner_key", "expected at least 32 characters") }
+            draft.control.ownerKey = Secret(text)
+        }
+        if let url = draft.control.alertWebhook, !HTTPURL.isValid(url) {
+            report(pointer / "alert_webhook", "expected a URL like https://host/path")
+        }
+        if draft.control.enabled, draft.control.access == .local, IPText.reach(of: draft.listen.address) != .loopback {
+            report(pointer / "access", "\"local\" is for a gateway that listens on loopback")
         }
     }
 
@@ -377,7 +406,9 @@ final class SnapshotBuilder {
         case .invalid: report(pointer, "expected an IP address or \"localhost\"")
         case .beyond:
             // Keys with faults of their own are keys that somebody wanted.
-            guard document["keys"]?.array?.isEmpty != false, !draft.listen.allowPublicWithoutKeys else { return }
+            guard document["keys"]?.array?.isEmpty != false, !draft.listen.allowPublicWithoutKeys,
+                !(draft.control.enabled && draft.control.access == .keys)
+            else { return }
             report(
                 pointer,
                 "without keys the gateway listens on loopback only: add \"keys\", or set \"allow_public_without_keys\" "

@@ -6,7 +6,11 @@ package struct GatewayError: Error, Sendable, Equatable {
         case invalidRequest = "invalid_request"
         case invalidConfig = "invalid_config"
         case unauthorized
+        case forbidden
         case notFound = "not_found"
+        case conflict
+        case rateLimited = "rate_limited"
+        case budgetExceeded = "budget_exceeded"
         case methodNotAllowed = "method_not_allowed"
         case payloadTooLarge = "payload_too_large"
         case unsupportedMediaType = "unsupported_media_type"
@@ -40,6 +44,7 @@ package struct GatewayError: Error, Sendable, Equatable {
         var param: String?
         var detail: String?
         var errors: [String]
+        var retryAfter: Int?
     }
 
     private var fields: Fields {
@@ -91,6 +96,11 @@ package struct GatewayError: Error, Sendable, Equatable {
     package var detail: String? {
         get { fields.detail }
         set { fields.detail = newValue }
+    }
+    /// Seconds after which the same request may pass.
+    package var retryAfter: Int? {
+        get { fields.retryAfter }
+        set { fields.retryAfter = newValue }
     }
     /// Further sentences, each naming a place: "path: strategy,mode, message: …".
     package var errors: [String] {

@@ -49,6 +49,7 @@ extension Worker {
                 error, for: exchange.endpoint, requestID: exchange.traceID.isEmpty ? nil : exchange.traceID),
             error: error)
         if error.kind == .methodNotAllowed, let allow = error.param { answer.headers.append(("allow", allow)) }
+        if let seconds = error.retryAfter { answer.headers.append(("retry-after", String(seconds))) }
         if error.kind == .overloaded { answer.headers.append(("retry-after", "1")) }
         if error.kind == .unauthorized { answer.headers.append(("www-authenticate", "Bearer")) }
         return answer
@@ -93,6 +94,7 @@ extension Worker {
             headers.append(("x-portkey-provider", route.provider))
             headers.append(("x-portkey-cache-status", exchange.record.cacheStatus.rawValue))
         }
+        exchange.accounts.addHeaders(&headers)
         if !exchange.droppedParameters.isEmpty {
             headers.append(("x-gatehouse-dropped-params", exchange.droppedParameters.joined(separator: ", ")))
         }

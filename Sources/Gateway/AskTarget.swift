@@ -127,12 +127,17 @@ extension Worker {
     private func exchange(for request: PluginAsk) -> Exchange {
         let head = ServerRequestHead(method: "POST", target: "/v1/chat/completions", headers: [])
         let exchange = Exchange(
-            client: ServerExchange(asking: head, body: request.body), snapshot: snapshot, headers: RequestHeaders([]),
+            client: ServerExchange(asking: head, body: request.body), snapshot: snapshot, directory: directory,
+            headers: RequestHeaders([]),
             recognised: .success(.endpoint(.chatCompletions)), path: try? CanonicalPath(target: head.target))
         exchange.endpoint = .chatCompletions
         exchange.asked = AskedFor(request: request)
         // The doors of the client's key hold for what its configs have a guard ask.
-        exchange.key = request.identity?.principal.flatMap { name in snapshot.config.keys.first { $0.name == name } }
+        exchange.key = request.identity?.principal.flatMap { name in
+            snapshot.config.keys.first { $0.name == name } ?? directory?.caller(id: name)?.key
+        }
+        exchange.caller = request.identity?.principal.flatMap { directory?.caller(id: $0) }
+        exchange.tenant = directory?.tenants[request.identity?.workspace ?? Directory.defaultWorkspace]
         exchange.traceID = request.identity?.traceID ?? random.uuid()
         exchange.deadline = request.deadline
         exchange.record.traceID = exchange.traceID
@@ -146,6 +151,7 @@ extension Worker {
         var inputs = PlanInputs()
         if target.hasPrefix("@") { inputs.provider = target } else { inputs.config = target }
         inputs.key = exchange.key?.name
+        inputs.tenant = exchange.tenant.map { PlanInputs.TenantState($0) }
         inputs.guarding = request.isClients ? .mandatory : .none
         if let plan = exchange.snapshot.plans.find(inputs) { return plan }
         return try await makePlan(exchange, inputs)

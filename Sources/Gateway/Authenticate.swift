@@ -4,6 +4,7 @@ import Config
 import Core
 import HTTPServer
 import PluginHost
+import Routing
 import Telemetry
 import Wire
 
@@ -13,43 +14,69 @@ extension Worker {
     func authenticate(_ exchange: Exchange) throws(GatewayError) {
         let headers = exchange.headers
         let config = exchange.snapshot.config
+        let isOpen = config.keys.isEmpty && exchange.directory?.isLocal ?? true
         var bearer = headers.bearer
         var apiKey = headers.apiKeyHeader
-        if config.keys.isEmpty {
-            try refuseWebPages(exchange)
-        } else {
-            if let presented = headers.portkeyKey, !presented.isEmpty {
-                exchange.key = config.key(presented: presented)
-            }
-            if exchange.key == nil, let presented = bearer, let key = config.key(presented: presented) {
-                exchange.key = key
-                bearer = nil
-            }
-            if exchange.key == nil, let presented = apiKey, let key = config.key(presented: presented) {
-                exchange.key = key
-                apiKey = nil
-            }
-            if exchange.key == nil, let presented = headers.googleKeyHeader {
-                exchange.key = config.key(presented: presented)
-            }
-            guard let key = exchange.key else {
-                let hasAny =
-                    headers.portkeyKey?.isEmpty == false || bearer != nil || apiKey != nil
-                    || headers.googleKeyHeader != nil
-                throw GatewayError(
-                    .unauthorized, status: 401,
-                    hasAny
-                        ? "the key is not one of this gateway's"
-                        : "a gateway key is required: send it as x-portkey-api-key, as 'Authorization: Bearer …', or as x-api-key",
-                    type: "authentication_error", code: "invalid_api_key")
-            }
+        if isOpen { try refuseWebPages(exchange) }
+        if !isOpen || exchange.directory != nil {
+            if let presented = headers.portkeyKey, !presented.isEmpty { identify(presented, exchange) }
             // The same key may stand in two headers, as SDKs send it: it must not reach a provider.
-            if let presented = bearer, config.key(presented: presented) != nil { bearer = nil }
-            if let presented = apiKey, config.key(presented: presented) != nil { apiKey = nil }
-            exchange.record.workspace = key.workspace
-            exchange.record.principal = key.name
+            if let presented = bearer, identify(presented, exchange) { bearer = nil }
+            if let presented = apiKey, identify(presented, exchange) { apiKey = nil }
+            if exchange.key == nil, let presented = headers.googleKeyHeader { identify(presented, exchange) }
         }
-        exchange.clientCredential = bearer ?? apiKey ?? (config.keys.isEmpty ? headers.googleKeyHeader : nil)
+        if exchange.key == nil, !isOpen { throw refusal(exchange) }
+        exchange.tenant = exchange.caller?.tenant ?? tenant(exchange)
+        exchange.record.workspace = exchange.key?.workspace ?? exchange.tenant?.slug
+        exchange.record.principal = exchange.key?.name
+        exchange.clientCredential = bearer ?? apiKey ?? (isOpen ? headers.googleKeyHeader : nil)
+    }
+
+    /// Whether a text is a gateway key. The first one found is who asks.
+    @discardableResult
+    private func identify(_ presented: String, _ exchange: Exchange) -> Bool {
+        if let key = exchange.snapshot.config.key(presented: presented) {
+            exchange.key = exchange.key ?? key
+            return true
+        }
+        guard let caller = exchange.directory?.caller(presented: presented) else { return false }
+        if exchange.key == nil {
+            exchange.key = caller.key
+            exchange.caller = caller
+            caller.noteUse()
+        }
+        return true
+    }
+
+    /// The workspace of a key of the file, and of programs that need none.
+    private func tenant(_ exchange: Exchange) -> Tenant? {
+        exchange.directory?.tenants[exchange.key?.workspace ?? Directory.defaultWorkspace]
+    }
+
+    /// The same for a key that is not there, wrong or expired. Whoever keeps guessing waits.
+    private func refusal(_ exchange: Exchange) -> GatewayError {
+        let headers = exchange.headers
+        let hasAny =
+            headers.portkeyKey?.isEmpty == false || headers.bearer != nil || headers.apiKeyHeader != nil
+            || headers.googleKeyHeader != nil
+        if hasAny {
+            let guesses = RateLimit(
+                subject: "guesses/\(exchange.client.clientAddress)", measure: .requests, unit: .minute, value: 60)
+            let admission = services.rates.admit([guesses], tokens: 0, now: WallClock.now())
+            if !admission.isAdmitted {
+                var error = GatewayError(
+                    .rateLimited, status: 429, "too many requests with keys that are not this gateway's",
+                    type: "rate_limit_error", code: "too_many_failures")
+                error.retryAfter = admission.retryAfterSeconds
+                return error
+            }
+        }
+        return GatewayError(
+            .unauthorized, status: 401,
+            hasAny
+                ? "the key is not one of this gateway's"
+                : "a gateway key is required: send it as x-portkey-api-key, as 'Authorization: Bearer …', or as x-api-key",
+            type: "authentication_error", code: "invalid_api_key")
     }
 
     /// Step 3 comes before the body: what nobody may send is not kept. The refusal waits for its place in the pipeline.
@@ -162,7 +189,9 @@ extension Worker {
         if let header = headers.metadata { metadata = try Metadata(header: header) }
         if let fields = exchange.fields { metadata.fold(under: fields) }
         exchange.metadata = metadata.pairs
-        for object in [exchange.key?.metadata, exchange.snapshot.config.defaults.metadata].compactMap({ $0 }) {
+        for object in [
+            exchange.tenant?.metadata, exchange.key?.metadata, exchange.snapshot.config.defaults.metadata,
+        ].compactMap({ $0 }) {
             for member in object.members where !exchange.metadata.contains(where: { $0.key == member.key }) {
                 exchange.metadata.append((member.key, member.value.string ?? member.value.text))
             }

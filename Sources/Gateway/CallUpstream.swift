@@ -17,7 +17,10 @@ extension Worker {
         do throws(GatewayError) {
             result = try await tryTarget(exchange, target, next)
         } catch {
-            result = .answer(answer(for: error, exchange))
+            let answer = answer(for: error, exchange)
+            // What this target's limits refuse, another may have room for.
+            answer.movesOn = error.kind == .rateLimited || error.kind == .budgetExceeded
+            result = .answer(answer)
         }
         exchange.transfer = exchange.isClientGone ? nil : exchange.transfer
         var attempt = AttemptRecord(
@@ -84,6 +87,8 @@ extension Worker {
             result = .success(await guardAnswer(hit, exchange, target, facts))
         } else {
             do throws(GatewayError) {
+                try checkOwnership(exchange, target)
+                try reserve(exchange, target, body: asking)
                 result = .success(try await send(exchange, target, out, body: asking, asked))
             } catch {
                 result = .failure(error)
@@ -225,6 +230,7 @@ extension Worker {
         if exchange.endpoint == .proxy || exchange.endpoint == .models {
             // Broken together with its head: there is still time for an error, or for another target.
             if let failure = source.earlyFailure { throw failure }
+            if let owned = try await ownedAnswer(head, source, exchange, target) { return owned }
             return .relay(OpenRelay(head: head, transfer: source, deadline: exchange.deadline))
         }
         if isEventStream || (exchange.isStream && out.framing == .jsonLines) {

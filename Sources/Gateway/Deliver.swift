@@ -18,7 +18,7 @@ extension Worker {
     func deliver(_ result: AttemptResult, _ exchange: Exchange, _ target: Target, _ plan: Plan) async {
         switch result {
         case .answer(let answer), .retry(let answer, _): deliver(answer, exchange, target)
-        case .relay(let relay): await deliver(relay, exchange)
+        case .relay(let relay): await deliver(relay, exchange, target)
         case .stream(let stream): await deliver(stream, exchange, target, plan)
         }
     }
@@ -61,7 +61,7 @@ extension Worker {
     // MARK: Relays
 
     /// Bytes as they come, with back-pressure.
-    private func deliver(_ relay: OpenRelay, _ exchange: Exchange) async {
+    private func deliver(_ relay: OpenRelay, _ exchange: Exchange, _ target: Target) async {
         var headers = Self.relayed(relay.head.headers)
         if let type = relay.head.value("content-type") { headers.append(("content-type", type)) }
         addGatewayHeaders(&headers, exchange)
@@ -72,8 +72,11 @@ extension Worker {
         exchange.client.writeHead(status: relay.head.status, headers: headers, contentLength: length)
         if !relay.transfer.hasBytes { exchange.client.flush() }
         let started = MonotonicClock.now()
+        var isFirst = exchange.client.head.method == "POST" && exchange.tenant != nil
         do throws(UpstreamFailure) {
             while let piece = try await relay.transfer.next(by: relay.deadline, timeoutMessage: "deadline") {
+                if isFirst { noteOwner(of: piece, exchange, target) }
+                isFirst = false
                 exchange.client.write(piece)
                 exchange.client.flush()
                 await exchange.client.writable()

@@ -22,6 +22,12 @@ final class Exchange {
     let path: CanonicalPath?
     var traceID = ""
     var key: GatewayKey?
+    /// The same, where the control plane manages it.
+    var caller: Caller?
+    var tenant: Tenant?
+    let directory: Directory?
+    /// What was admitted and reserved, to be settled.
+    var accounts = Accounts()
     /// Why step 3 refused it.
     var refusal: GatewayError?
     /// Client's own credential for a provider, where it sent one.
@@ -86,11 +92,12 @@ final class Exchange {
     private var onGone: (() -> Void)?
 
     init(
-        client: ServerExchange, snapshot: GatewaySnapshot, headers: RequestHeaders,
+        client: ServerExchange, snapshot: GatewaySnapshot, directory: Directory?, headers: RequestHeaders,
         recognised: Result<Recognised, GatewayError>, path: CanonicalPath?
     ) {
         self.client = client
         self.snapshot = snapshot
+        self.directory = directory
         self.headers = headers
         self.recognised = recognised
         self.path = path

@@ -1,8 +1,9 @@
 // Gateway: the whole of it, put together. Start reading at Pipeline.swift for what happens to a request; here is what happens once.
 
+package import Accounting
 import Cache
 package import Config
-import Core
+package import Core
 import Digests
 import HTTPServer
 package import Logging
@@ -10,8 +11,8 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 package import PluginHost
-import Routing
-import Store
+package import Routing
+package import Store
 import Synchronization
 package import Telemetry
 import Upstream
@@ -27,6 +28,13 @@ final class GatewayServices: Sendable {
     let blockingPool: BlockingPool
     /// nil: nothing is stored.
     let requestLog: (any RequestLog)?
+    let rates = RateBoard()
+    let ledger = Ledger()
+    let ownership = Ownership()
+    /// Set before anybody asks; nil without a control plane.
+    let control = Mutex<(any ControlPlane)?>(nil)
+    /// Budgets that have reached what somebody wants to be told of.
+    let alerts = Mutex<[BudgetAlert]>([])
     private let draining = Atomic<Bool>(false)
 
     init(
@@ -54,7 +62,7 @@ package final class Gateway: Sendable {
 
     let services: GatewayServices
     private let hostServices: HostServices
-    private let fetching: PluginFetching
+    let fetching: PluginFetching
     private let group: MultiThreadedEventLoopGroup
     private let writer: LogWriter
     private let state = Mutex<State>(State())
@@ -63,6 +71,9 @@ package final class Gateway: Sendable {
         var workers: [Worker] = []
         var server: HTTPServer?
         var snapshot: GatewaySnapshot?
+        var directory: Directory?
+        /// The loops have ended, or will at once.
+        var isOver = false
         var retired: [RetiredGeneration] = []
     }
 
@@ -135,6 +146,7 @@ package final class Gateway: Sendable {
         _ loop: any EventLoop, _ index: Int, _ snapshot: GatewaySnapshot, _ connections: ConnectionCount
     ) async throws -> (Worker, LoopServer) {
         let services = services
+        let directory = state.withLock { $0.directory }
         let recorder = services.metrics.recorder(loop: index)
         let accessLog = AccessLog(writer: writer)
         let config = snapshot.config
@@ -154,7 +166,9 @@ package final class Gateway: Sendable {
             // Confined to this loop, on which the worker runs, too.
             nonisolated(unsafe) let parts = WorkerParts(
                 timers: timers, upstream: upstream, telemetry: LoopTelemetry(metrics: recorder, accessLog: accessLog))
-            let worker = Worker(loop: loop, executor: executor, services: services, snapshot: snapshot, parts: parts)
+            let worker = Worker(
+                loop: loop, executor: executor, services: services, snapshot: snapshot, directory: directory,
+                parts: parts)
             let front = FrontDesk(worker)
             let server = LoopServer(
                 loop: loop, handler: front, timers: timers, limits: ServerLimits(config.limits),
@@ -288,6 +302,74 @@ package final class Gateway: Sendable {
         return true
     }
 
+    // MARK: The control plane
+
+    package var rates: RateBoard { services.rates }
+    package var ledger: Ledger { services.ledger }
+    package var ownership: Ownership { services.ownership }
+    package var requestLog: (any RequestLog)? { services.requestLog }
+
+    /// Who answers on the reserved paths.
+    package func use(_ control: any ControlPlane) { services.control.withLock { $0 = control } }
+
+    /// What is stored, now. All loops have it when this returns.
+    package func adopt(_ directory: Directory) async {
+        let workers = state.withLock { state in
+            state.directory = directory
+            return state.isOver ? [] : state.workers
+        }
+        for worker in workers { await worker.adopt(directory) }
+    }
+
+    /// The configuration in force; nil before the start.
+    package var config: ConfigSnapshot? { state.withLock { $0.snapshot?.config } }
+
+    /// The slugs for which there is an adapter.
+    package var providerSlugs: [String] { state.withLock { $0.snapshot?.plugins.providerSlugs ?? [] } }
+
+    /// Throws what is wrong with a config that is to be stored. Its plan is made and thrown away.
+    package func check(config document: JSONValue, tenant: Tenant?) async throws(GatewayError) {
+        guard let snapshot = state.withLock({ $0.snapshot }) else { return }
+        let name = "new"
+        let trial = Tenant(
+            slug: tenant?.slug ?? "", revision: -1, providers: tenant?.providers ?? [:],
+            virtualKeys: tenant?.virtualKeys ?? [:], guardrails: tenant?.guardrails ?? [:],
+            configs: [name: StoredConfig(version: 1, document: document)])
+        let found = await ControlThread.call { () -> GatewayError? in
+            do throws(GatewayError) {
+                var inputs = PlanInputs()
+                inputs.config = name
+                _ = try PlanBuilder(snapshot, tenant: trial, allowInline: AllowInline(), keyConfig: nil).plan(
+                    for: inputs)
+                return nil
+            } catch {
+                // Features only: the request names the provider.
+                return error.kind == .invalidRequest ? nil : error
+            }
+        }
+        if let found { throw found }
+    }
+
+    /// The same for a guardrail.
+    package func check(guardrail document: JSONValue) async throws(GatewayError) {
+        guard let snapshot = state.withLock({ $0.snapshot }),
+            let group = RequestConfigParser.stored(guardrail: "new", document).group
+        else { return }
+        let found = await ControlThread.call { () -> GatewayError? in
+            let builder = GuardBuilder(snapshot: snapshot, file: snapshot.config, allowInline: AllowInline())
+            do throws(GatewayError) { try builder.check(group) } catch { return error }
+            return nil
+        }
+        if let found { throw found }
+    }
+
+    package func takeAlerts() -> [BudgetAlert] {
+        services.alerts.withLock { alerts in
+            defer { alerts = [] }
+            return alerts
+        }
+    }
+
     // MARK: Old generations
 
     /// A generation that exchanges may still be on. Only its ledger is kept.
@@ -374,6 +456,7 @@ package final class Gateway: Sendable {
             try? await Task.sleep(for: .milliseconds(20))
         }
         server?.closeAll()
+        state.withLock { $0.isOver = true }
         for worker in workers { await worker.stop() }
         try? await group.shutdownGracefully()
         await closeRequestLog()
@@ -414,7 +497,7 @@ final class FrontDesk: ExchangeHandler {
         let limits = snapshot.config.limits
         guard case .success(let recognised) = exchange.recognised else { return .ignored }
         switch recognised {
-        case .endpoint, .proxy: if !worker.admits(exchange) { return .ignored }
+        case .endpoint, .proxy, .reserved: if !worker.admits(exchange) { return .ignored }
         default: break
         }
         switch recognised {
@@ -428,7 +511,7 @@ final class FrontDesk: ExchangeHandler {
                 return .buffered(limit: limits.bodyBytes)
             }
             return .streamed(limit: limits.uploadBytes)
-        case .endpoint: return .buffered(limit: limits.bodyBytes)
+        case .endpoint, .reserved: return .buffered(limit: limits.bodyBytes)
         default: return .ignored
         }
     }
@@ -439,10 +522,12 @@ final class FrontDesk: ExchangeHandler {
             let path = try CanonicalPath(target: client.head.target)
             let recognised = RouteTable.recognise(method: client.head.method, path)
             return Exchange(
-                client: client, snapshot: snapshot, headers: headers, recognised: .success(recognised), path: path)
+                client: client, snapshot: snapshot, directory: worker.directory, headers: headers,
+                recognised: .success(recognised), path: path)
         } catch {
             return Exchange(
-                client: client, snapshot: snapshot, headers: headers, recognised: .failure(error), path: nil)
+                client: client, snapshot: snapshot, directory: worker.directory, headers: headers,
+                recognised: .failure(error), path: nil)
         }
     }
 

@@ -49,7 +49,8 @@ package final class GatewaySnapshot: Sendable {
         unscannable = config.defaults.allowUnscannable.compactMap(PathPattern.init)
         addressPolicy = AddressPolicy(
             rules: config.network.allowHosts.compactMap { try? HostRule(parsing: $0) },
-            allowsLoopback: config.keys.isEmpty && !config.listen.allowPublicWithoutKeys, ownPorts: ports)
+            allowsLoopback: config.keys.isEmpty && !(config.control.enabled && config.control.access == .keys)
+                && !config.listen.allowPublicWithoutKeys, ownPorts: ports)
     }
 
     /// What a plugin may fetch from: public addresses, and what the operator allows to all or grants to this plugin.
@@ -109,7 +110,8 @@ extension GatewaySnapshot {
         for (place, inputs) in inputs {
             do throws(GatewayError) {
                 plans.keep(
-                    try PlanBuilder(self, allowInline: config.allowInline, keyConfig: nil).plan(for: inputs),
+                    try PlanBuilder(self, tenant: nil, allowInline: config.allowInline, keyConfig: nil).plan(
+                        for: inputs),
                     for: inputs)
             } catch {
                 if place == "/defaults", config.defaults.config == nil, config.defaults.provider == nil,
@@ -131,7 +133,7 @@ extension GatewaySnapshot {
             typed.kind = typed.kind ?? .guardrail
             return (place: "/guardrails/\(name)", group: typed)
         }
-        let builder = GuardBuilder(snapshot: self, allowInline: config.allowInline)
+        let builder = GuardBuilder(snapshot: self, file: config, allowInline: config.allowInline)
         func problem(_ place: String, _ check: () throws(GatewayError) -> Void) -> String? {
             do throws(GatewayError) {
                 try check()

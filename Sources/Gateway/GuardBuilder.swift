@@ -11,9 +11,9 @@ import Wire
 
 struct GuardBuilder {
     let snapshot: GatewaySnapshot
+    /// The configuration, with what a workspace has of its own.
+    let file: ConfigSnapshot
     let allowInline: AllowInline
-
-    private var file: ConfigSnapshot { snapshot.config }
 
     func mandatory() throws(GatewayError) -> GuardSet {
         try build(before: file.defaults.inputGuards, after: file.defaults.outputGuards)
@@ -89,7 +89,7 @@ struct GuardBuilder {
         do throws(PluginCreationError) {
             instance = try PluginInstance.create(
                 library: found.library, interface: .hooks, id: found.check.id, check: found.check, config: parameters,
-                services: snapshot.services, isOperators: group.origin != .request)
+                services: snapshot.services, isOperators: group.origin.isFile)
         } catch {
             throw refused(check, error.errors.map { ($0.pointer, $0.message) })
         }

@@ -32,7 +32,7 @@ extension Worker {
     func keepRow(of exchange: Exchange, in log: any RequestLog) {
         guard !exchange.isUnlogged else { return }
         switch exchange.recognised {
-        case .success(.root), .success(.health), .success(.metrics): return
+        case .success(.root), .success(.health), .success(.metrics), .success(.reserved): return
         default: log.append(FinishedExchange(exchange))
         }
     }
@@ -44,6 +44,8 @@ private struct FinishedExchange: RequestLogEntry, @unchecked Sendable {
     private let plan: Plan?
     private let metadata: [(key: String, value: String)]
     private let parent: String?
+    private let span: (id: String?, name: String?)
+    private let virtualKey: String?
     private let configOrigin: RequestRow.ConfigOrigin?
     private let config: ConfigSnapshot
     private let policy: StoreSettings.Bodies
@@ -55,6 +57,10 @@ private struct FinishedExchange: RequestLogEntry, @unchecked Sendable {
         plan = exchange.plan
         metadata = exchange.metadata
         parent = exchange.headers.parentSpanID ?? Self.parent(in: exchange.headers.traceparent)
+        span = (exchange.headers.spanID, exchange.headers.spanName)
+        virtualKey = record.targetPath.flatMap { path in
+            exchange.plan?.targets.first { $0.path == path }?.virtualKey?.slug
+        }
         configOrigin = Self.configOrigin(exchange)
         config = exchange.snapshot.config
         policy = exchange.transcript?.policy ?? .none
@@ -77,7 +83,7 @@ private struct FinishedExchange: RequestLogEntry, @unchecked Sendable {
         if exchange.asked != nil { return plan.configName == nil ? nil : .plugin }
         if let given = exchange.headers.config, !given.isEmpty { return plan.configName == nil ? .request : .header }
         guard let name = plan.configName else { return nil }
-        return name == exchange.key?.config ? .key : .default
+        return name == (exchange.key?.config ?? exchange.tenant?.defaultConfig) ? .key : .default
     }
 
     // MARK: On the log's thread
@@ -90,6 +96,8 @@ private struct FinishedExchange: RequestLogEntry, @unchecked Sendable {
             method: Self.clip(record.method, 32), path: Self.clip(Self.withoutQuery(record.path), 512),
             status: record.status)
         row.parent = parent.map { Self.clip($0, 64) }
+        row.span = span.id.map { Self.clip($0, 64) }
+        row.spanName = span.name.map { Self.clip($0, 128) }
         row.key = record.principal.map { Self.clip($0, 128) }
         row.askedBy = record.askedBy
         row.model = record.requestModel.map { Self.clip($0, 256) }
@@ -98,6 +106,7 @@ private struct FinishedExchange: RequestLogEntry, @unchecked Sendable {
         row.configOrigin = configOrigin
         row.configHash = String(config.contentHash.prefix(16))
         row.provider = record.provider
+        row.virtualKey = virtualKey
         row.responseModel = record.responseModel.map { Self.clip($0, 256) }
         row.target = record.targetPath
         row.route = record.targetPath.flatMap { plan?.route.way(to: $0) }

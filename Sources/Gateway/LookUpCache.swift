@@ -61,7 +61,7 @@ extension Worker {
             material.append(text)
         }
         add(exchange.endpoint.rawValue)
-        add(exchange.key?.workspace ?? "")
+        add(exchange.key?.workspace ?? exchange.tenant?.slug ?? "")
         switch target.credential {
         case .configured(let secret): add(secret.reveal())
         case .client: add(exchange.clientCredential ?? "")

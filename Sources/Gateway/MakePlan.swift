@@ -43,9 +43,10 @@ extension Worker {
         let snapshot = exchange.snapshot
         let doors = exchange.key?.allowInline ?? snapshot.config.allowInline
         let allowInline = exchange.asked == nil ? doors : .asking(doors)
-        let keyConfig = exchange.asked == nil ? exchange.key?.config : nil
+        let tenant = exchange.tenant
+        let keyConfig = exchange.asked == nil ? exchange.key?.config ?? tenant?.defaultConfig : nil
         let making = snapshot.plans.make(inputs) { () throws(GatewayError) in
-            try PlanBuilder(snapshot, allowInline: allowInline, keyConfig: keyConfig).plan(for: inputs)
+            try PlanBuilder(snapshot, tenant: tenant, allowInline: allowInline, keyConfig: keyConfig).plan(for: inputs)
         }
         guard let making else {
             throw GatewayError(

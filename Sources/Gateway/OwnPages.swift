@@ -4,13 +4,15 @@
 import Config
 import Core
 import HTTPServer
+import Identity
 import PluginHost
+import Synchronization
 import Telemetry
 import Wire
 
 extension Worker {
     /// The endpoint, or nil when the exchange was answered here.
-    func serveOwnPage(_ exchange: Exchange) throws(GatewayError) -> Endpoint? {
+    func serveOwnPage(_ exchange: Exchange) async throws(GatewayError) -> Endpoint? {
         switch try exchange.recognised.get() {
         case .endpoint(let endpoint): return endpoint
         case .proxy: return .proxy
@@ -24,11 +26,7 @@ extension Worker {
             write(
                 Answer(status: 200, contentType: MetricsExposition.contentType, body: services.metrics.exposition()),
                 exchange)
-        case .reserved(let name):
-            throw GatewayError(
-                .notSupported, status: 501,
-                "\(name) is part of the control plane, which this version of the gateway does not have yet",
-                code: "not_implemented")
+        case .reserved(let name): try await askControlPlane(name, exchange)
         case .realtime:
             throw GatewayError(
                 .notSupported, status: 426,
@@ -57,6 +55,49 @@ extension Worker {
         write(Answer(status: status, contentType: "application/json", body: Bytes(body)), exchange)
     }
 
+    /// The control API. Its answer is made on the control plane's own thread.
+    private func askControlPlane(_ name: String, _ exchange: Exchange) async throws(GatewayError) {
+        exchange.record.endpoint = "control"
+        guard let control = services.control.withLock({ $0 }) else {
+            throw GatewayError(
+                .notSupported, status: 501,
+                "\(name) is part of the control plane, which is off here: the configuration has no \"control\"",
+                code: "not_implemented")
+        }
+        let head = exchange.client.head
+        let request = ControlRequest(
+            method: head.method, path: String(exchange.pathText.dropFirst(3)), query: exchange.path?.query,
+            body: exchange.client.body, principal: principal(exchange), clientAddress: exchange.client.clientAddress,
+            origin: (exchange.snapshot.config.tls == nil ? "http://" : "https://") + (exchange.headers.host ?? ""))
+        exchange.record.bytesIn = request.body.count
+        let answer: ControlAnswer
+        if let linked = await control.linked(request) {
+            answer = try linked.get()
+        } else {
+            if let refusal = exchange.refusal { throw refusal }
+            answer = try await control.answer(request).get()
+        }
+        try exchange.checkClient()
+        write(Answer(status: answer.status, contentType: answer.contentType, body: answer.body), exchange)
+    }
+
+    private func principal(_ exchange: Exchange) -> Principal {
+        if let caller = exchange.caller { return caller.principal }
+        guard let key = exchange.key else {
+            return Principal(kind: .local, id: "local", name: "local", scopes: Scopes.all)
+        }
+        let scopes =
+            switch key.role {
+            case .owner: Scopes.all
+            case .admin: Scopes.of(WorkspaceRole.admin)
+            case .manager: Scopes.of(WorkspaceRole.manager)
+            case .member: Scopes.of(WorkspaceRole.member)
+            }
+        return Principal(
+            kind: .file, id: "file:" + key.name, name: key.name, workspace: key.role == .owner ? nil : key.workspace,
+            scopes: scopes)
+    }
+
     /// GET /v1/models without a provider in the request: what the config can reach. False when a provider is to be asked.
     func listModels(_ exchange: Exchange) throws(GatewayError) -> Bool {
         guard exchange.endpoint == .models else { return false }
@@ -67,7 +108,8 @@ extension Worker {
         let config = exchange.snapshot.config
         var models: [JSONValue] = []
         var hasOpenEnd = false
-        for provider in config.providers.values.sorted(by: { $0.name < $1.name }) {
+        let providers = (exchange.tenant?.providers ?? [:]).merging(config.providers) { _, own in own }
+        for provider in providers.values.sorted(by: { $0.name < $1.name }) {
             guard let list = provider.models else {
                 hasOpenEnd = true
                 continue
@@ -82,6 +124,7 @@ extension Worker {
         // Providers without a list are asked themselves, when the request would go to one.
         if models.isEmpty, hasOpenEnd,
             config.defaults.config != nil || config.defaults.provider != nil || exchange.key?.config != nil
+                || exchange.tenant?.defaultConfig != nil
         {
             return false
         }

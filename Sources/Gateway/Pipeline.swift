@@ -17,16 +17,21 @@ extension Worker {
         trace(exchange)
         do throws(GatewayError) {
             // 2. What is asked for; the gateway's own pages end here.
-            guard let endpoint = try serveOwnPage(exchange) else { return finish(exchange) }
+            guard let endpoint = try await serveOwnPage(exchange) else { return finish(exchange) }
             exchange.endpoint = endpoint
             // 3. Who asks.
             if let refusal = exchange.refusal { throw refusal }
+            if exchange.key?.maySend == false {
+                throw GatewayError(
+                    .forbidden, status: 403, "this key lacks the permission completions.write",
+                    type: "permission_error", code: "permission_denied", param: "completions.write")
+            }
             // 4. What the config says for it.
             try readRequest(exchange)
             if try listModels(exchange) { return finish(exchange) }
             let plan = try await resolvePlan(exchange)
             exchange.plan = plan
-            // 5. The deadline, and whether a row can be kept; rate limits come with the control plane.
+            // 5. The caller's rate limits, the deadline, and whether a row can be kept.
             try admit(exchange)
             // 6. The operator's mandatory request guards, on what the client sent.
             if !plan.mandatory.isEmpty, let refusal = try await guardRequest(exchange, plan) {
@@ -56,6 +61,7 @@ extension Worker {
     }
 
     private func admit(_ exchange: Exchange) throws(GatewayError) {
+        try admitRates(exchange)
         try admitToLog(exchange)
         exchange.deadline = .after(milliseconds: exchange.snapshot.config.limits.requestDeadlineMilliseconds)
     }

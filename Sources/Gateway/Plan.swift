@@ -62,6 +62,8 @@ final class Target: Sendable {
     /// Its description says that it understands stream_options.include_usage.
     let tellsStreamUsage: Bool
     let wantsReceipts: Bool
+    /// Whose stored credential goes out.
+    let virtualKey: VirtualKey?
 
     init(
         path: String, slug: String, provider: ProviderInstance, credential: Credential, secrets: [String: String],
@@ -69,7 +71,7 @@ final class Target: Sendable {
         defaultModel: String?, allowedModels: Set<String>?, shape: ParameterShape, guards: GuardSet,
         cache: CachePolicy?, requestTimeoutMilliseconds: Int?, timeouts: TokenTimeouts,
         forwardHeaders: [String],
-        isStrict: Bool, wantsReceipts: Bool
+        isStrict: Bool, wantsReceipts: Bool, virtualKey: VirtualKey?
     ) {
         self.path = path
         self.slug = slug
@@ -89,6 +91,7 @@ final class Target: Sendable {
         self.isStrict = isStrict
         tellsStreamUsage = provider.descriptor.manifest.document["stream_usage"]?.bool ?? false
         self.wantsReceipts = wantsReceipts
+        self.virtualKey = virtualKey
     }
 }
 

@@ -11,18 +11,22 @@ import Wire
 struct PlanBuilder {
     let snapshot: GatewaySnapshot
     let allowInline: AllowInline
+    private let tenant: Tenant?
     private let keyConfig: String?
+    /// The configuration, with what the workspace has of its own.
+    private let file: ConfigSnapshot
 
     /// Each target of a config is a plugin's instance.
     private static let inlineTargets = 100
 
-    init(_ snapshot: GatewaySnapshot, allowInline: AllowInline, keyConfig: String?) {
+    init(_ snapshot: GatewaySnapshot, tenant: Tenant?, allowInline: AllowInline, keyConfig: String?) {
         self.snapshot = snapshot
+        self.tenant = tenant
+        file =
+            tenant.map { snapshot.config.adding(providers: $0.providers, guardrails: $0.guardrails) } ?? snapshot.config
         self.allowInline = allowInline
         self.keyConfig = keyConfig
     }
-
-    private var file: ConfigSnapshot { snapshot.config }
 
     func plan(for inputs: PlanInputs) throws(GatewayError) -> Plan {
         let config = try requestConfig(inputs)
@@ -34,6 +38,9 @@ struct PlanBuilder {
         case .file(let name):
             identity = "file:" + name
             configName = name
+        case .stored(let name):
+            identity = "stored:\(tenant?.slug ?? ""):\(name)"
+            configName = name
         case .request: identity = "request:" + (inputs.config ?? "") + (inputs.provider ?? "")
         }
         let route: Route
@@ -42,12 +49,12 @@ struct PlanBuilder {
         }
         return Plan(
             route: route, targets: targets, mandatory: inputs.guarding == .none ? GuardSet() : try guards.mandatory(),
-            isFromRequest: config.origin == .request || inputs.inputGuardrails?.isEmpty == false,
+            isFromRequest: !config.origin.isFile || inputs.inputGuardrails?.isEmpty == false,
             configName: configName)
     }
 
     /// Finds what is wrong with guards of the file.
-    var guards: GuardBuilder { GuardBuilder(snapshot: snapshot, allowInline: allowInline) }
+    var guards: GuardBuilder { GuardBuilder(snapshot: snapshot, file: file, allowInline: allowInline) }
 
     // MARK: Which config
 
@@ -70,6 +77,9 @@ struct PlanBuilder {
                     ? file.defaults.config : nil)
         }
         guard let name else { return try parse("{}", inputs) }
+        if file.configs[name] == nil, let stored = tenant?.configs[name] {
+            return try parse(stored.document, inputs, storedAs: name)
+        }
         guard let config = file.configs[name] else {
             throw GatewayError(
                 .invalidConfig, status: 400,
@@ -151,10 +161,22 @@ struct PlanBuilder {
                 "Invalid config passed. You need to pass a valid json (x-portkey-config: \(error.reason) at byte \(error.offset))"
             )
         }
+        return try parse(document, inputs, storedAs: nil)
+    }
+
+    private func parse(_ document: JSONValue, _ inputs: PlanInputs, storedAs name: String?) throws(GatewayError)
+        -> RequestConfig
+    {
         let headers = try headerOptions(inputs)
         do throws(RequestConfigError) {
             // Whether a key is needed is the adapter's to say; the client's own header may bring it.
             let slugs = snapshot.plugins.providerSlugs
+            if let name {
+                return try RequestConfig(
+                    stored: name, parsing: document, in: file, headers: headers, knownProviders: slugs,
+                    keylessProviders: Set(slugs),
+                    allowsHost: { host in (try? snapshot.addressPolicy.checkURL(host)) != nil })
+            }
             return try RequestConfig(
                 parsing: document, in: file, headers: headers, knownProviders: slugs, keylessProviders: Set(slugs),
                 allowsHost: { host in (try? snapshot.addressPolicy.checkURL(host)) != nil })
@@ -187,9 +209,9 @@ struct PlanBuilder {
     ) throws(GatewayError) -> Route.Node {
         switch node {
         case .target(let target):
-            guard config.origin != .request || targets.count < Self.inlineTargets else {
+            guard config.origin.isFile || targets.count < Self.inlineTargets else {
                 throw GatewayError(
-                    .invalidConfig, status: 400, "a config of a request may have \(Self.inlineTargets) targets at most",
+                    .invalidConfig, status: 400, "a config may have \(Self.inlineTargets) targets at most",
                     code: "too_many_targets")
             }
             targets.append(try self.target(target, inputs, config))
@@ -261,6 +283,7 @@ struct PlanBuilder {
                 ])
         }
         let isClients = whole.origin == .request
+        let isFiles = whole.origin.isFile
         let customHost = config.customHost
         if source.named != nil, customHost != nil {
             throw GatewayError(
@@ -273,19 +296,21 @@ struct PlanBuilder {
         for name in source.named?.secretOptions ?? [] { options[name] = nil }
         if let base = source.named?.baseURL { options["base_url"] = .string(base) }
         if let customHost { options["custom_host"] = .string(customHost) }
-        for member in config.options.members where source.named == nil || !isClients || Self.isHarmless(member.key) {
+        for member in config.options.members where source.named == nil || isFiles || Self.isHarmless(member.key) {
             options[member.key] = member.value
         }
         for option in inputs.options where (source.named == nil && isClients) || Self.isHarmless(option.name) {
             options[option.name] = .string(option.value)
         }
-        let namesHost = isClients && source.named == nil && (customHost != nil || Self.namesHost(options))
+        let namesHost =
+            !isFiles && source.named == nil && (customHost != nil || Self.namesHost(options))
+            || source.named?.isChecked == true && (source.named?.baseURL != nil || Self.namesHost(options))
         try checkDoors(
             config, isClients: isClients,
             movesRequests: customHost != nil || options.keys.contains(where: Self.isAddress), source)
-        let signer = try signer(options["auth"], of: config, isClients: isClients)
+        let signer = try signer(options["auth"], of: config, whole.origin)
         options["auth"] = nil
-        if isClients { try refuseControlCharacters(options, config) }
+        if !isFiles { try refuseControlCharacters(options, config) }
         let isStrict = config.strictOpenAICompliance ?? true
         options["strict_open_ai_compliance"] = .bool(isStrict)
         var overrides = config.overrideParams
@@ -311,7 +336,8 @@ struct PlanBuilder {
             },
             requestTimeoutMilliseconds: config.requestTimeoutMilliseconds ?? source.named?.requestTimeoutMilliseconds,
             timeouts: merged(config.timeouts, source.named?.timeouts), forwardHeaders: config.forwardHeaders,
-            isStrict: isStrict, wantsReceipts: config.receipts ?? false)
+            isStrict: isStrict, wantsReceipts: config.receipts ?? false,
+            virtualKey: source.named.flatMap { named in named.isChecked ? tenant?.virtualKeys[named.name] : nil })
     }
 
     private func merged(_ own: TokenTimeouts, _ named: TokenTimeouts?) -> TokenTimeouts {

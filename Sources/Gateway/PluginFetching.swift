@@ -1,7 +1,7 @@
 // PluginFetching: gh.http/1 over the gateway's own upstream client: checked addresses, bounded answers, a deadline. What gh.gateway/1
 // asks finds its loop here, too.
 
-import Core
+package import Core
 import Logging
 import NIOCore
 import PluginHost
@@ -110,5 +110,35 @@ extension Worker {
 
     private func perform(_ job: FetchJob, _ client: UpstreamClient, _ snapshot: GatewaySnapshot) async {
         await job.perform(client, snapshot.fetchPolicy(for: job.request), logger)
+    }
+}
+
+extension Gateway {
+    /// Posts JSON to an address of the operator's. What became of it is in the log when it was no success.
+    package func post(_ body: Bytes, to url: String) {
+        let worker = fetching.worker()
+        worker.loop.execute {
+            worker.assumeIsolated { worker in
+                _ = Task.immediate(executorPreference: worker.executor) { await worker.post(body, to: url) }
+            }
+        }
+    }
+}
+
+extension Worker {
+    fileprivate func post(_ body: Bytes, to url: String) async {
+        let deadline = Deadline.after(milliseconds: 10_000)
+        do throws(UpstreamFailure) {
+            let transfer = try upstream.send(
+                UpstreamRequest(
+                    method: "POST", url: url, headers: [("content-type", "application/json")], body: .bytes(body)))
+            let head = try await transfer.head(by: deadline, timeoutMessage: "no answer in time")
+            _ = try await transfer.body(limit: 1 << 16, by: deadline, timeoutMessage: "no answer in time")
+            guard (200...299).contains(head.status) else {
+                return logger.warning("an alert was not taken", metadata: ["status": "\(head.status)"])
+            }
+        } catch {
+            logger.warning("an alert could not be posted", metadata: ["reason": "\(error.message)"])
+        }
     }
 }

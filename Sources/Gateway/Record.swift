@@ -5,6 +5,7 @@ import Core
 import HTTPServer
 import Logging
 import PluginHost
+import Synchronization
 import Telemetry
 import Wire
 
@@ -17,6 +18,8 @@ extension Worker {
         if exchange.isClientGone, !exchange.client.isHeadSent { exchange.record.status = 499 }
         exchange.record.operation = operation(exchange.endpoint)
         exchange.settle()
+        let alerts = exchange.accounts.close(exchange.record)
+        if !alerts.isEmpty { services.alerts.withLock { $0 += alerts } }
     }
 
     func record(_ exchange: Exchange) {

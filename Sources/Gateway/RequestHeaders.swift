@@ -20,6 +20,8 @@ final class RequestHeaders {
     var virtualKey: String?
     var traceID: String?
     var parentSpanID: String?
+    var spanID: String?
+    var spanName: String?
     var metadata: String?
     var cache: String?
     var forceRefresh = false
@@ -78,6 +80,8 @@ final class RequestHeaders {
         case "virtual-key": virtualKey = value
         case "trace-id": traceID = value
         case "parent-span-id": parentSpanID = value
+        case "span-id": spanID = value
+        case "span-name": spanName = value
         case "metadata": metadata = value
         case "cache": cache = value
         case "cache-force-refresh": forceRefresh = value.lowercased() == "true"
@@ -89,7 +93,7 @@ final class RequestHeaders {
         case "strict-open-ai-compliance": strict = value
         case "default-input-guardrails": defaultInputGuardrails = value
         case "default-output-guardrails": defaultOutputGuardrails = value
-        case "package-version", "runtime", "runtime-version", "span-id", "span-name",
+        case "package-version", "runtime", "runtime-version",
             "sensitive-headers", "mode",
             "retry-count", "audio-file-duration", "fetch-integrated-models":
             break

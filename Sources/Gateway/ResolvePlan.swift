@@ -26,6 +26,18 @@ struct PlanInputs: Hashable, Sendable {
     var outputGuardrails: String?
     var options: [Option] = []
     var guarding = Guarding.full
+    /// What is stored for the workspace, at this state.
+    var tenant: TenantState?
+
+    struct TenantState: Hashable, Sendable {
+        var slug: String
+        var revision: Int
+
+        init(_ tenant: Tenant) {
+            slug = tenant.slug
+            revision = tenant.revision
+        }
+    }
 
     enum Guarding {
         case full
@@ -99,6 +111,11 @@ final class PlanCache: Sendable {
 
 extension Worker {
     func resolvePlan(_ exchange: Exchange) async throws(GatewayError) -> Plan {
+        if exchange.key?.allowsOtherConfig == false, exchange.headers.config?.isEmpty == false {
+            throw GatewayError(
+                .invalidRequest, status: 400, "this key's config is fixed: send no x-portkey-config",
+                code: "config_override_not_allowed", param: "x-portkey-config")
+        }
         let inputs = planInputs(exchange)
         if let plan = exchange.snapshot.plans.find(inputs) { return plan }
         return try await makePlan(exchange, inputs)
@@ -109,6 +126,7 @@ extension Worker {
         var inputs = PlanInputs()
         inputs.config = headers.config
         inputs.key = exchange.key?.name
+        inputs.tenant = exchange.tenant.map { PlanInputs.TenantState($0) }
         inputs.provider = headers.provider
         inputs.virtualKey = headers.virtualKey
         inputs.customHost = headers.customHost
@@ -131,6 +149,11 @@ extension Worker {
         return inputs
     }
 
+    /// A name of the file's or of the workspace's.
+    private func isProvider(_ name: String, _ exchange: Exchange) -> Bool {
+        exchange.snapshot.config.providers[name] != nil || exchange.tenant?.providers[name] != nil
+    }
+
     /// "@name/model"; or "provider/model" where nothing else names a provider and the provider is a known one.
     private func splitModel(_ model: String, _ headers: RequestHeaders, _ exchange: Exchange) -> (
         provider: String, model: String
@@ -139,16 +162,17 @@ extension Worker {
             // Some providers' own model ids begin with "@", too: only a known name counts, unless nothing else names a provider.
             guard let split = ModelName.split(model) else { return nil }
             let isNamedElsewhere = headers.provider != nil || headers.virtualKey != nil || headers.config != nil
-            if exchange.snapshot.config.providers[split.provider] == nil, isNamedElsewhere { return nil }
+            if !isProvider(split.provider, exchange), isNamedElsewhere { return nil }
             return ("@" + split.provider, split.model)
         }
         guard headers.config == nil, headers.provider == nil, headers.virtualKey == nil, exchange.key?.config == nil,
+            exchange.tenant?.defaultConfig == nil,
             exchange.snapshot.config.defaults.config == nil, exchange.snapshot.config.defaults.provider == nil,
             let slash = model.firstIndex(of: "/")
         else { return nil }
         let provider = String(model[..<slash])
         let rest = String(model[model.index(after: slash)...])
-        if exchange.snapshot.config.providers[provider] != nil { return ("@" + provider, rest) }
+        if isProvider(provider, exchange) { return ("@" + provider, rest) }
         if exchange.snapshot.plugins.provider(provider) != nil { return (provider, rest) }
         return nil
     }

@@ -32,6 +32,7 @@ extension Exchange {
     func settle() {
         guard let last = record.attempts.indices.last, !isSettled else { return }
         isSettled = true
+        defer { accounts.settle(meter.isAnswered && endpoint.isPriced ? record.attempts[last] : nil) }
         let isHit = record.cacheStatus == .hit || record.cacheStatus == .semanticHit
         guard endpoint.isPriced else { return }
         if isHit {
@@ -81,7 +82,7 @@ extension Exchange {
         return (usage, true)
     }
 
-    private func textBytes(of body: Bytes) -> Int {
+    func textBytes(of body: Bytes) -> Int {
         do throws(GatewayError) {
             return try SegmentTable.request(endpoint, body).reduce(0) { $0 + $1.textRange.count }
         } catch {

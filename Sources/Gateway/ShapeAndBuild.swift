@@ -195,6 +195,7 @@ extension Worker {
     private func isGatewayCredential(_ value: String, _ exchange: Exchange) -> Bool {
         let token = RequestHeaders.token(of: value)
         return token == RequestHeaders.placeholder || exchange.snapshot.config.key(presented: String(token)) != nil
+            || exchange.directory?.caller(presented: String(token)) != nil
     }
 
     /// On the generic proxy all headers go on but those of the hop, of the gateway, and credentials.

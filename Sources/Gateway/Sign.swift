@@ -17,7 +17,7 @@ struct Signer: Sendable {
 
 extension PlanBuilder {
     /// `auth`: the plugin's id, or {"plugin": id, …} with what its create() gets.
-    func signer(_ auth: JSONValue?, of target: TargetConfig, isClients: Bool) throws(GatewayError) -> Signer? {
+    func signer(_ auth: JSONValue?, of target: TargetConfig, _ origin: ConfigOrigin) throws(GatewayError) -> Signer? {
         guard let auth, !auth.isNull else { return nil }
         func refused(_ message: String) -> GatewayError {
             GatewayError(
@@ -31,7 +31,7 @@ extension PlanBuilder {
         else {
             throw refused("no plugin \(plugin) signs requests")
         }
-        if isClients, !allowInline.allows(check: plugin + ".auth") {
+        if origin == .request, !allowInline.allows(check: plugin + ".auth") {
             throw GatewayError(
                 .invalidConfig, status: 400, "the plugin \(plugin) may not be used by configs of requests here",
                 code: "inline_plugin_blocked")
@@ -41,7 +41,7 @@ extension PlanBuilder {
         do throws(PluginCreationError) {
             let instance = try PluginInstance.create(
                 library: library, interface: .auth, id: "auth", check: nil, config: .object(parameters),
-                services: snapshot.services, isOperators: !isClients)
+                services: snapshot.services, isOperators: origin.isFile)
             let settings = snapshot.config.plugins.settings[plugin]
             return Signer(
                 instance: instance, plugin: plugin,

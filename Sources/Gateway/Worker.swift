@@ -28,6 +28,8 @@ actor Worker {
     var random = Xoshiro256()
     /// On the loop's thread only.
     nonisolated(unsafe) private(set) var snapshot: GatewaySnapshot
+    /// nil without a control plane.
+    nonisolated(unsafe) private(set) var directory: Directory?
     /// The Host header that was found to be this machine's last: most requests have the same.
     var knownLocalHost = ""
     /// Exchanges in progress, for the drain.
@@ -41,12 +43,13 @@ actor Worker {
     /// On the loop. Exchanges begin when the server hands them over.
     init(
         loop: any EventLoop, executor: LoopExecutor, services: GatewayServices, snapshot: GatewaySnapshot,
-        parts: sending WorkerParts
+        directory: Directory?, parts: sending WorkerParts
     ) {
         self.loop = loop
         self.executor = executor
         self.services = services
         self.snapshot = snapshot
+        self.directory = directory
         logger = services.logger
         timers = parts.timers
         upstream = parts.upstream
@@ -63,6 +66,9 @@ actor Worker {
     }
 
     func adopt(_ snapshot: GatewaySnapshot) { self.snapshot = snapshot }
+    func adopt(_ directory: Directory) {
+        if directory.revision > self.directory?.revision ?? -1 { self.directory = directory }
+    }
 
     /// On the loop's thread, outside of any task.
     nonisolated func begin(_ exchange: Exchange) {

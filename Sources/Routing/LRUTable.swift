@@ -17,6 +17,8 @@ struct LRUTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private var places: [Key: Int] = [:]
     private var latest = -1
     private var earliest = -1
+    /// The slot that `sweep` looks at next.
+    private var hand = 0
 
     init(capacity: Int) { self.capacity = max(1, capacity) }
 
@@ -51,6 +53,37 @@ struct LRUTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
             change(&value)
             insert(key, value)
         }
+    }
+
+    /// Changes the value of a key that has one.
+    mutating func amend(_ key: Key, _ change: (inout Value) -> Void) {
+        guard let place = places[key] else { return }
+        change(&slots[place].value)
+        touch(place)
+    }
+
+    /// Whether there is such a key; asking is no use.
+    func contains(_ key: Key) -> Bool { places[key] != nil }
+
+    /// Looks at the next `count` entries, round and round, and removes those that are done: a little work with each
+    /// use instead of much of it at times.
+    mutating func sweep(_ count: Int, where isDone: (Value) -> Bool) {
+        for _ in 0..<min(count, slots.count) where !slots.isEmpty {
+            if hand >= slots.count { hand = 0 }
+            if isDone(slots[hand].value) { remove(hand) } else { hand += 1 }
+        }
+    }
+
+    /// The last slot moves into the gap.
+    private mutating func remove(_ place: Int) {
+        unlink(place)
+        places[slots[place].key] = nil
+        let moved = slots.removeLast()
+        guard place < slots.count else { return }
+        slots[place] = moved
+        places[moved.key] = place
+        if moved.later >= 0 { slots[moved.later].earlier = place } else { latest = place }
+        if moved.earlier >= 0 { slots[moved.earlier].later = place } else { earliest = place }
     }
 
     private mutating func insert(_ key: Key, _ value: Value) {

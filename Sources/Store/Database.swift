@@ -74,6 +74,19 @@ final class Database {
         return statement
     }
 
+    /// Prepares a text that is not worth keeping: one of very many forms. `body` gets it with its values.
+    func once<Value>(
+        _ sql: String, _ values: [SQLValue], _ body: (Statement) throws(StoreError) -> Value
+    ) throws(StoreError) -> Value {
+        var made: OpaquePointer?
+        let status = sqlite3_prepare_v3(handle, sql, -1, 0, &made, nil)
+        guard status == SQLITE_OK, let made else { throw failure(status) }
+        let statement = Statement(made, self)
+        defer { statement.finalize() }
+        for value in values { statement.bind(value) }
+        return try body(statement)
+    }
+
     /// Runs statements without results, separated by semicolons.
     func run(_ sql: String) throws(StoreError) {
         let status = sqlite3_exec(handle, sql, nil, nil, nil)
@@ -170,6 +183,21 @@ final class Statement {
 
     func bind(_ value: Int?) { bind(value.map(Int64.init)) }
 
+    func bind(_ value: Double?) {
+        bound += 1
+        guard let value else { return }
+        note(sqlite3_bind_double(handle, bound, value))
+    }
+
+    func bind(_ value: SQLValue) {
+        switch value {
+        case .integer(let number): bind(number)
+        case .real(let number): bind(number)
+        case .text(let text): bind(text)
+        case .id(let id): bind(id)
+        }
+    }
+
     func bind(_ value: Bool) { bind(value ? 1 as Int64 : 0) }
 
     func bind(_ value: String?) {
@@ -225,6 +253,8 @@ final class Statement {
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 
     func int64(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+
+    func double(_ column: Int32) -> Double { sqlite3_column_double(handle, column) }
 
     func int(_ column: Int32) -> Int { Int(int64(column)) }
 

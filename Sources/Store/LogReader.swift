@@ -2,6 +2,7 @@
 
 import Core
 
+/// The filters of the command line.
 package struct LogFilter: Sendable {
     /// Nanoseconds since 1970.
     package var since: Int64?
@@ -32,23 +33,65 @@ package final class LogReader {
         sequence, id, started_at, workspace, trace, parent, key, asked_by, endpoint, method, path, model, stream, config,
         config_origin, config_hash, status, provider, response_model, target, route, cache, error, denied_by, aborted,
         receipts, duration, upstream_duration, client_wait, first_token, bytes_in, bytes_out, input_tokens, output_tokens,
-        usage, cost_picodollars, price_version
+        usage, cost_picodollars, price_version, virtual_key, span, span_name
         """
 
     /// The newest rows that pass, the newest first.
     package func list(_ filter: LogFilter, limit: Int) throws(StoreError) -> [StoredRequest] {
-        let (conditions, values) = Self.conditions(filter)
-        return try rows("WHERE \(conditions) ORDER BY id DESC LIMIT ?", values + [.integer(Int64(limit))])
+        try list(LogQuery(filter), limit: limit)
+    }
+
+    /// The newest rows that pass, the newest first; with `before`, of those that are older. The last row's id is the
+    /// cursor for the next ones, whatever was written meanwhile.
+    package func list(_ query: LogQuery, before: RowID? = nil, limit: Int) throws(StoreError) -> [StoredRequest] {
+        var condition = query.condition(.id)
+        if let before { condition.require("id < ?", .id(before)) }
+        return try rows("WHERE \(condition.sql) ORDER BY id DESC LIMIT ?", condition.values + [.integer(Int64(limit))])
+    }
+
+    package func count(_ query: LogQuery) throws(StoreError) -> Int {
+        let condition = query.condition(.any)
+        return try database.once("SELECT count(*) FROM requests WHERE \(condition.sql)", condition.values) {
+            (statement) throws(StoreError) in try statement.step() ? statement.int(0) : 0
+        }
+    }
+
+    /// The rows that pass, in the order of ids, until there is none, `limit` are done or `body` gives false. Between
+    /// batches nothing is read, so that the writer can put what is in the write-ahead log into the file. Gives the
+    /// number of rows that `body` saw.
+    @discardableResult
+    package func forEach(
+        _ query: LogQuery, limit: Int = .max, withBodies: Bool = true, batch: Int = 500,
+        _ body: (StoredRequest, RequestRow.Bodies?) throws(StoreError) -> Bool
+    ) throws(StoreError) -> Int {
+        var done = 0
+        var last: RowID?
+        while done < limit {
+            var condition = query.condition(.id)
+            if let last { condition.require("id > ?", .id(last)) }
+            let wanted = min(batch, limit - done)
+            let found = try rows(
+                "WHERE \(condition.sql) ORDER BY id LIMIT ?", condition.values + [.integer(Int64(wanted))])
+            for request in found {
+                let bodies = withBodies ? try self.bodies(of: request.row.id) : nil
+                done += 1
+                guard try body(request, bodies) else { return done }
+            }
+            guard found.count == wanted, let id = found.last?.row.id else { break }
+            last = id
+        }
+        return done
     }
 
     /// Rows that were written after another one, in the order of writing.
     package func follow(after sequence: Int64, _ filter: LogFilter, limit: Int = 1_000) throws(StoreError)
         -> [StoredRequest]
     {
-        let (conditions, values) = Self.conditions(filter)
+        let condition = LogQuery(filter).condition(.id)
         return try rows(
-            "WHERE sequence > ? AND \(conditions) ORDER BY sequence LIMIT ?",
-            [.integer(sequence)] + values + [.integer(Int64(limit))])
+            // The rows after that one are few: no other index is of use.
+            "NOT INDEXED WHERE sequence > ? AND \(condition.sql) ORDER BY sequence LIMIT ?",
+            [.integer(sequence)] + condition.values + [.integer(Int64(limit))])
     }
 
     /// The last row's place; 0 for an empty log.
@@ -67,49 +110,13 @@ package final class LogReader {
 
     // MARK: SQL
 
-    private enum Value {
-        case integer(Int64)
-        case text(String)
-        case id(RowID)
-    }
-
-    private static func conditions(_ filter: LogFilter) -> (sql: String, values: [Value]) {
-        var parts = ["1"]
-        var values: [Value] = []
-        func require(_ sql: String, _ bound: Value...) {
-            parts.append(sql)
-            values += bound
+    private func rows(_ rest: String, _ values: [SQLValue]) throws(StoreError) -> [StoredRequest] {
+        var found = try database.once("SELECT \(Self.columns) FROM requests \(rest)", values) {
+            (statement) throws(StoreError) in
+            var found: [StoredRequest] = []
+            while try statement.step() { found.append(Self.read(statement)) }
+            return found
         }
-        if let since = filter.since { require("id >= ?", .id(RowID.first(at: since))) }
-        if let statuses = filter.statuses {
-            require(
-                "status BETWEEN ? AND ?", .integer(Int64(statuses.lowerBound)), .integer(Int64(statuses.upperBound)))
-        }
-        if let model = filter.model { require("(model = ? OR response_model = ?)", .text(model), .text(model)) }
-        if let provider = filter.provider {
-            require("EXISTS (SELECT 1 FROM attempts WHERE request = requests.id AND provider = ?)", .text(provider))
-        }
-        if let trace = filter.trace { require("trace = ?", .text(trace)) }
-        if let workspace = filter.workspace { require("workspace = ?", .text(workspace)) }
-        for (key, value) in filter.metadata {
-            require("id IN (SELECT request FROM metadata WHERE key = ? AND value = ?)", .text(key), .text(value))
-        }
-        return (parts.joined(separator: " AND "), values)
-    }
-
-    private func rows(_ rest: String, _ values: [Value]) throws(StoreError) -> [StoredRequest] {
-        let statement = try database.statement("SELECT \(Self.columns) FROM requests \(rest)")
-        defer { statement.reset() }
-        for value in values {
-            switch value {
-            case .integer(let number): statement.bind(number)
-            case .text(let text): statement.bind(text)
-            case .id(let id): statement.bind(id)
-            }
-        }
-        var found: [StoredRequest] = []
-        while try statement.step() { found.append(Self.read(statement)) }
-        statement.reset()
         for index in found.indices {
             found[index].row.attempts = try attempts(of: found[index].row.id)
             found[index].row.metadata = try metadata(of: found[index].row.id)
@@ -150,6 +157,9 @@ package final class LogReader {
         row.usage = statement.text(34)
         row.cost = statement.isNull(35) ? nil : statement.int64(35)
         row.priceVersion = statement.text(36)
+        row.virtualKey = statement.text(37)
+        row.span = statement.text(38)
+        row.spanName = statement.text(39)
         return StoredRequest(sequence: statement.int64(0), row: row)
     }
 
@@ -178,6 +188,16 @@ package final class LogReader {
         var found: [(key: String, value: String)] = []
         while try statement.step() { found.append((statement.text(0) ?? "", statement.text(1) ?? "")) }
         return found
+    }
+
+    /// What was thought of a trace, the oldest first, and all of it by its weights.
+    package func feedback(of trace: String, in workspace: String) throws(StoreError) -> (
+        list: [FeedbackTable.Feedback], mean: Double?
+    ) {
+        (
+            try FeedbackTable.list(database, trace: trace, workspace: workspace),
+            try FeedbackTable.weighted(database, trace: trace, workspace: workspace)
+        )
     }
 
     /// The texts of an exchange, where they were kept.

@@ -10,6 +10,9 @@ package struct RequestRow: Sendable {
     package var trace: String
     /// The caller's span that this exchange belongs to.
     package var parent: String?
+    /// The caller's own span, and its name.
+    package var span: String?
+    package var spanName: String?
 
     // Who asked.
     package var key: String?
@@ -32,6 +35,8 @@ package struct RequestRow: Sendable {
     /// What the client got.
     package var status: Int
     package var provider: String?
+    /// Whose stored credential was used.
+    package var virtualKey: String?
     package var responseModel: String?
     package var target: String?
     /// How the config led there: "fallback 2/3, loadbalance 1/2".
@@ -77,6 +82,15 @@ package struct RequestRow: Sendable {
         self.path = path
         self.status = status
     }
+
+    /// For an answer that was a success: the retries that its target took, and the targets that had failed before.
+    var rescues: (retries: Int, fallbacks: Int) {
+        guard (200...299).contains(status), let last = attempts.last else { return (0, 0) }
+        return (last.retry, Set(attempts.map(\.target)).subtracting([last.target]).count)
+    }
+
+    /// Whom the caller asked for.
+    var user: String? { metadata.first { $0.key == "_user" }?.value }
 
     /// Who chose the config.
     package enum ConfigOrigin: String, Sendable {

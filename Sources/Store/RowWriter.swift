@@ -8,8 +8,8 @@ struct RowWriter {
             id, started_at, workspace, trace, parent, key, asked_by, endpoint, method, path, model, stream, config,
             config_origin, config_hash, status, provider, response_model, target, route, cache, error, denied_by, aborted,
             receipts, duration, upstream_duration, client_wait, first_token, bytes_in, bytes_out, input_tokens, output_tokens,
-            usage, cost_picodollars, price_version
-        ) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+            usage, cost_picodollars, price_version, virtual_key, span, span_name, retries, fallbacks, user
+        ) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
         """
     private static let attempt = """
         INSERT INTO attempts (request, number, workspace, provider, model, target, retry, status, duration, error)
@@ -79,6 +79,12 @@ struct RowWriter {
         statement.bind(row.usage)
         statement.bind(row.cost)
         statement.bind(row.priceVersion)
+        statement.bind(row.virtualKey)
+        statement.bind(row.span)
+        statement.bind(row.spanName)
+        statement.bind(row.rescues.retries)
+        statement.bind(row.rescues.fallbacks)
+        statement.bind(row.user)
         try statement.run()
         for (index, attempt) in row.attempts.enumerated() { try insert(attempt, number: index + 1, of: row) }
         for (key, value) in row.metadata { try insert(key, value, of: row) }

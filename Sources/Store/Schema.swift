@@ -9,7 +9,7 @@ enum Schema {
 
     static var version: Int { migrations.count }
 
-    static let migrations: [String] = [requests, metadata, bodies, costs]
+    static let migrations: [String] = [requests, metadata, bodies, costs, control, attribution]
 
     /// 1: the log of requests. `sequence` is the order of writing in this file, which `logs tail` follows; `id` is what others may
     /// refer to. Times are nanoseconds.
@@ -98,6 +98,128 @@ enum Schema {
         ALTER TABLE requests ADD COLUMN usage TEXT;
         ALTER TABLE requests ADD COLUMN cost_picodollars INTEGER;
         ALTER TABLE requests ADD COLUMN price_version TEXT;
+        """
+
+    /// 5: the control plane. What it manages are objects of a kind with a JSON document; those that have a history keep each version.
+    /// Credentials are apart, and encrypted; of gateway keys only an authentication code is here. Counters are added to and never
+    /// overwritten. Each row of `audit` seals the one before it. A workspace is "" where something belongs to the organisation.
+    private static let control = """
+        CREATE TABLE objects (
+            kind TEXT NOT NULL,
+            id TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            slug TEXT NOT NULL,
+            status TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            document TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            updated_at INTEGER NOT NULL,
+            created_by TEXT NOT NULL,
+            updated_by TEXT NOT NULL,
+            PRIMARY KEY (kind, id),
+            UNIQUE (kind, workspace, slug)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE versions (
+            kind TEXT NOT NULL,
+            object TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            id TEXT NOT NULL UNIQUE,
+            workspace TEXT NOT NULL,
+            document TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            created_by TEXT NOT NULL,
+            PRIMARY KEY (kind, object, version),
+            FOREIGN KEY (kind, object) REFERENCES objects (kind, id) ON DELETE CASCADE
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE credentials (
+            kind TEXT NOT NULL,
+            object TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            sealed BLOB NOT NULL,
+            PRIMARY KEY (kind, object),
+            FOREIGN KEY (kind, object) REFERENCES objects (kind, id) ON DELETE CASCADE
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE keys (
+            lookup TEXT PRIMARY KEY NOT NULL,
+            key TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            code BLOB NOT NULL CHECK (length(code) = 32),
+            expires_at INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX keys_by_key ON keys (key);
+        CREATE TABLE key_uses (
+            key TEXT PRIMARY KEY NOT NULL,
+            workspace TEXT NOT NULL,
+            last_used_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE vault (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            wrapped BLOB NOT NULL,
+            changed_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE counters (
+            counter TEXT NOT NULL,
+            window INTEGER NOT NULL,
+            workspace TEXT NOT NULL,
+            amount INTEGER NOT NULL,
+            PRIMARY KEY (counter, window)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE owned (
+            provider TEXT NOT NULL,
+            object TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            PRIMARY KEY (provider, object)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE feedback (
+            id TEXT PRIMARY KEY NOT NULL,
+            workspace TEXT NOT NULL,
+            trace TEXT NOT NULL,
+            value INTEGER NOT NULL,
+            weight REAL NOT NULL,
+            metadata TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            updated_at INTEGER NOT NULL,
+            created_by TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX feedback_by_trace ON feedback (trace);
+        CREATE INDEX feedback_by_time ON feedback (workspace, created_at);
+        CREATE TABLE audit (
+            sequence INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            workspace TEXT NOT NULL,
+            actor TEXT NOT NULL,
+            actor_name TEXT NOT NULL,
+            action TEXT NOT NULL,
+            object TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            seal BLOB NOT NULL CHECK (length(seal) = 32)
+        ) STRICT;
+        CREATE TABLE audit_head (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            sequence INTEGER NOT NULL,
+            seal BLOB NOT NULL CHECK (length(seal) = 32)
+        ) STRICT;
+        """
+
+    /// 6: whose credential an exchange used and where it stands in a trace; an index that holds what analytics sum up
+    /// and what they select by, so that no row of the wide table has to be read for them. It begins with the columns of
+    /// `requests_by_workspace`, and takes its place. Ids are in the order of time. `user` is the metadata `_user` once more:
+    /// a look into that table for each row would take most of the time.
+    private static let attribution = """
+        ALTER TABLE requests ADD COLUMN virtual_key TEXT;
+        ALTER TABLE requests ADD COLUMN span TEXT;
+        ALTER TABLE requests ADD COLUMN span_name TEXT;
+        ALTER TABLE requests ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE requests ADD COLUMN fallbacks INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE requests ADD COLUMN user TEXT;
+        UPDATE requests SET user = value FROM metadata WHERE request = requests.id AND metadata.key = '_user';
+        DROP INDEX requests_by_workspace;
+        CREATE INDEX requests_for_analytics ON requests (
+            workspace, id, started_at, status, duration, cost_picodollars, input_tokens, output_tokens, cache, retries,
+            fallbacks, model, response_model, provider, key, config, virtual_key, user);
+        CREATE INDEX requests_by_span ON requests (span) WHERE span IS NOT NULL;
         """
 
     /// Brings a file to `version`. Each migration is one transaction, which also counts it: whatever ends the process, a file has all

@@ -18,7 +18,7 @@ struct Gatehouse: AsyncParsableCommand {
         version: "gatehouse \(HostVersion.text) (plugin ABI \(HostVersion.abi))",
         subcommands: [
             Serve.self, Check.self, PrintSchema.self, Plugin.self, Models.self, Logs.self, Explain.self,
-            StoreCommand.self, Version.self,
+            StoreCommand.self, AdminCommand.self, AuditCommand.self, Version.self,
         ])
 }
 

@@ -209,9 +209,10 @@ struct Explain: ParsableCommand {
     }
 }
 
-struct StoreCommand: ParsableCommand {
+struct StoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "store", abstract: "Look after the store's file.", subcommands: [Check.self, Backup.self])
+        commandName: "store", abstract: "Look after the store's file.",
+        subcommands: [Check.self, Backup.self, Rekey.self])
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(

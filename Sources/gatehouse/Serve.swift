@@ -1,3 +1,4 @@
+import Admin
 import ArgumentParser
 import Config
 import Core
@@ -52,23 +53,52 @@ struct Serve: AsyncParsableCommand {
         // Signals wait in a pipe from here on, so that one that comes during the start is not lost.
         let signals = SignalPipe([SIGTERM, SIGINT, SIGHUP])
         let gateway: Gateway
+        let desk: ControlDesk?
         do {
             gateway = try Gateway(config: loaded.snapshot, logger: logger, writer: writer)
+            desk = try await openDesk(gateway, loaded.snapshot, logger)
             try await gateway.start(config: loaded.snapshot)
+        } catch let error as ControlError {
+            writer.flush()
+            Output.error(error.message)
+            throw ExitCode(1)
         } catch let error as Gateway.StartError {
             writer.flush()
             Output.error(error.message)
             throw ExitCode(1)
         }
         announce(gateway, loaded.snapshot, logger)
-        await serve(gateway, loader, signals, logger, writer, loaded.snapshot)
+        let upkeep = Task { await desk?.run() }
+        await serve(gateway, loader, signals, logger, writer, loaded.snapshot) {
+            upkeep.cancel()
+            await upkeep.value
+        }
+        // What the last exchanges spent.
+        await desk?.stop()
+    }
+
+    /// The control plane, where the configuration has one.
+    private func openDesk(_ gateway: Gateway, _ config: ConfigSnapshot, _ logger: Logger) async throws(ControlError)
+        -> ControlDesk?
+    {
+        guard config.control.enabled, let path = config.store.path else { return nil }
+        let surroundings = ControlDesk.Surroundings(
+            config: { gateway.config ?? config }, gateway: gateway, logger: logger)
+        let desk = try ControlDesk(path: path, surroundings: surroundings)
+        do throws(GatewayError) {
+            if let key = try await desk.begin() { OwnerKey.tell(key) }
+        } catch {
+            throw ControlError(error.detail.map { "\(error.message): \($0)" } ?? error.message)
+        }
+        gateway.use(desk)
+        return desk
     }
 
     private func announce(_ gateway: Gateway, _ config: ConfigSnapshot, _ logger: Logger) {
         let scheme = config.tls == nil ? "http" : "https"
         logger.notice(
             "listening", metadata: ["address": "\(scheme)://\(gateway.address)", "version": "\(HostVersion.text)"])
-        if config.keys.isEmpty {
+        if config.keys.isEmpty, !(config.control.enabled && config.control.access == .keys) {
             logger.notice("no keys are configured: anybody on this machine may use the gateway, nobody else")
         }
     }
@@ -76,7 +106,7 @@ struct Serve: AsyncParsableCommand {
     /// Waits for signals and for changes of the configuration and the plugins, until it is told to stop.
     private func serve(
         _ gateway: Gateway, _ loader: ConfigReader, _ signals: SignalPipe, _ logger: Logger, _ writer: LogWriter,
-        _ first: ConfigSnapshot
+        _ first: ConfigSnapshot, beforeStop: () async -> Void
     ) async {
         let reloader = Reloader(gateway, loader, logger, first)
         while true {
@@ -84,6 +114,7 @@ struct Serve: AsyncParsableCommand {
             case SIGTERM, SIGINT:
                 let grace = await reloader.current.limits.shutdownGraceMilliseconds
                 logger.notice("stopping", metadata: ["grace_ms": "\(grace)"])
+                await beforeStop()
                 let impatience = Task { await hurry(gateway, signals, logger) }
                 await gateway.stop(graceMilliseconds: grace)
                 impatience.cancel()

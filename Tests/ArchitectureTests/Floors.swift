@@ -36,6 +36,7 @@ enum Floors {
         Module(name: "Config", floor: 2, shims: ["CYAML"]),
         Module(name: "Routing", floor: 2, never: ["Wire"]),
         Module(name: "Accounting", floor: 2),
+        Module(name: "Identity", floor: 2, never: ["Wire"]),
 
         // 3: the outside world, each room for itself.
         Module(
@@ -47,11 +48,17 @@ enum Floors {
         Module(name: "PluginHost", floor: 3, never: ["Config", "Routing"], shims: ["CGatehouse"]),
         Module(name: "Cache", floor: 3, never: ["Wire", "Config", "Routing"]),
         Module(name: "Store", floor: 3, never: ["Wire", "Config", "Routing"], shims: ["CSQLite"]),
+        Module(name: "Vault", floor: 3, never: ["Wire", "Config", "Routing"], shims: ["CCrypto"]),
         Module(name: "Telemetry", floor: 3, never: ["Wire", "Config", "Routing"], packages: ["Logging"]),
 
         // 4: the data path.
         Module(
             name: "Gateway", floor: 4, shims: ["CLinux"], packages: ["NIOCore", "NIOPosix", "NIOSSL", "Logging"]),
+
+        // 5: the control plane.
+        Module(
+            name: "Admin", floor: 5, never: ["HTTPServer", "Upstream", "PluginHost", "Telemetry"], packages: ["Logging"]
+        ),
 
         // 5: plugins tried out without a gateway.
         Module(name: "Workbench", floor: 5, besides: ["Core", "Wire", "PluginHost"]),
