@@ -8,7 +8,8 @@ from statistics import median
 
 BODIES = ("1 KB", "32 KB")
 CONNECTIONS = (1, 16, 64)
-TARGETS = ("direct", "nginx", "gatehouse bare", "gatehouse default", "gatehouse guards", "gatehouse pii")
+TARGETS = ("direct", "nginx", "gatehouse bare", "gatehouse default", "gatehouse guards", "gatehouse pii",
+           "gatehouse everything")
 NONE = "-"
 
 # Threads of the default mode with one loop. Busy is one with over 5 % of the process's CPU: the loop, and the access
@@ -209,6 +210,10 @@ def requirements(figures) -> list[Requirement]:
         add(f"CPU per request over nginx's, {body}, 64 connections",
             ratios(requests(default, body, 64, "cpu_us"), requests("nginx", body, 64, "cpu_us")),
             "x", 3.0, 2.5, digits=2)
+    add("CPU per request with everything on over nginx's, 1 KB, 64 connections",
+        ratios(requests("gatehouse everything", "1 KB", 64, "cpu_us"), requests("nginx", "1 KB", 64, "cpu_us")),
+        "x", 4.0, 3.0, digits=2)
+    listed.append(Requirement("rows that the request log lost", figures.results.get("rows", {}).get("lost"), "", 0.0, digits=0))
     add("CPU per relayed SSE chunk over nginx's",
         ratios(streams(default, "64 at 5 ms", "cpu_us"), streams("nginx", "64 at 5 ms", "cpu_us")),
         "x", 1.5, 1.3, digits=2)
@@ -263,6 +268,11 @@ def render(results) -> str:
     parts += [request_table(figures, targets, body) for body in BODIES]
     parts += [stream_table(figures, streamed), guard_table(figures), process_tables(figures), scaling_table(figures),
               cross_check_table(figures, targets)]
+    if rows := results.get("rows"):
+        rates = figures.request_rounds("gatehouse everything", "1 KB", 64, "per_second")
+        parts.append(
+            f"Request log: {rows['written']:.0f} rows written, {rows['lost']:.0f} lost, "
+            f"{number(middle(rates), 0)} rows a second at 64 connections and 1 KB.\n")
     if results["notes"]:
         parts.append("Notes\n" + "".join(f"  - {note}\n" for note in results["notes"]))
     if results["gatehouse"]:

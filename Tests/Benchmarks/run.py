@@ -36,6 +36,7 @@ CHUNKS = 200
 PLAIN = "x-portkey-config: plain"
 GUARDED = "x-portkey-config: guarded"
 REDACTED = "x-portkey-config: redacted"
+OWNER = "owner-key-of-the-benchmark-0123456789"
 METADATA = 'x-portkey-metadata: {"team":"bench"}'
 
 
@@ -86,10 +87,11 @@ class Target:
     requests: bool = True
     streams: bool = True
     answer_bytes: dict = field(default_factory=dict)  # body name -> what load.c is to accept
+    key: str = ""  # of the gateway
 
     @property
     def headers(self):
-        return [self.config_header, METADATA]
+        return [self.config_header, METADATA] + ([f"x-portkey-api-key: {self.key}"] if self.key else [])
 
 
 def chat_body(size: int, stream: bool) -> bytes:
@@ -192,13 +194,46 @@ class Bench:
         switch = "false" if mode == "bare" else "true"
         config = self.render("gatehouse.yaml.in", f"gatehouse-{port}.yaml", {
             "PORT": port, "LOOPS": loops, "STAGE": self.arguments.stage, "ACCESS": switch, "METRICS": switch,
-            "MOCK_PORT": self.direct.port})
+            "MOCK_PORT": self.direct.port, "MORE": self.everything(port) if mode == "everything" else ""})
         process = Process(
             name, [self.arguments.gatehouse, "serve", "--config", config], cpus or self.machine.proxy_cpus,
             self.directory)
         if wait:
             self.wait_for(process, lambda: Client(port).request("GET", "/readyz")[0] == 200)
-        return Target(name, port, process)
+        return Target(name, port, process, key=self.make_key(port) if mode == "everything" else "")
+
+    def everything(self, port) -> str:
+        return f"""store:
+  path: {self.directory / f"store-{port}.db"}
+control:
+  enabled: true
+  owner_key: {OWNER}
+"""
+
+    @staticmethod
+    def make_key(port) -> str:
+        """A key with limits that nobody reaches: what is measured is the counting."""
+        body = json.dumps({
+            "name": "bench", "rate_limits": [{"type": "requests", "unit": "rpm", "value": 1_000_000_000}],
+            "usage_limits": {"credit_limit": 1_000_000, "periodic_reset": "monthly"}})
+        status, answer = Client(port).request(
+            "POST", "/v1/api-keys/workspace/service", body.encode(),
+            {"Content-Type": "application/json", "x-portkey-api-key": OWNER})
+        if status != 200:
+            raise Broken(f"no key was made: {status} {answer[:300]!r}")
+        return json.loads(answer)["key"]
+
+    def count_rows(self, target):
+        """What the request log has written and lost, once all rows are in."""
+        def figures():
+            status, text = Client(target.port).request("GET", "/metrics", None, {"x-portkey-api-key": target.key})
+            if status != 200:
+                raise Broken(f"{target.name}: /metrics answered {status}")
+            return {name: float(re.search(rf"^gatehouse_store_{name} (\S+)$", text.decode(), re.MULTILINE)[1])
+                    for name in ("rows_written_total", "rows_lost_total", "queue_rows")}
+        self.wait_for(target.process, lambda: figures()["queue_rows"] == 0, limit=600)
+        last = figures()
+        self.results["rows"] = {"written": last["rows_written_total"], "lost": last["rows_lost_total"]}
 
     # Requests that are not measured
 
@@ -481,10 +516,13 @@ class Bench:
             default = self.start_gatehouse("gatehouse default")
             guards = Target("gatehouse guards", default.port, default.process, GUARDED, streams=False)
             redacts = Target("gatehouse pii", default.port, default.process, REDACTED, requests=False)
-            targets += [bare, default, guards, redacts]
+            everything = self.start_gatehouse("gatehouse everything", mode="everything")
+            everything.streams = False
+            targets += [bare, default, guards, redacts, everything]
         self.run_rounds(targets)
         if gatehouse:
             self.measure_guards()
+            self.count_rows(everything)
             self.results["processes"]["gatehouse"]["resident_after_rounds_mb"] = default.process.resident_mb()
         if self.arguments.wrk:
             for target in targets:
