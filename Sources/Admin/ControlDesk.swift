@@ -72,6 +72,7 @@ package actor ControlDesk: ControlPlane {
         let made = try firstStart()
         do throws(StoreError) {
             try store.deleteExpiredKeys(now: WallClock.now())
+            try pruneCounters()
             try loadCounters()
             usesWritten = try store.keyUses()
         } catch { throw Self.failure(error) }
@@ -201,6 +202,23 @@ package actor ControlDesk: ControlPlane {
     var current: Directory { directory }
 
     // MARK: Counters
+
+    private func pruneCounters() throws(StoreError) {
+        var subjects: Set<String> = []
+        for kind in [Kind.virtualKey, Kind.provider] {
+            for object in try store.objects(kind) { subjects.insert("\(kind)/\(object.id)") }
+        }
+        for key in try store.objects(Kind.apiKey) { subjects.insert("key/" + key.id) }
+        for workspace in try store.objects(Kind.workspace) { subjects.insert("workspace/" + workspace.slug) }
+        for integration in try store.objects(Kind.integration) { subjects.insert("integration/" + integration.id) }
+        for policy in try store.objects(Kind.usagePolicy) { subjects.insert("policy/" + policy.id) }
+        try store.transaction { () throws(StoreError) in
+            try store.pruneCounts(now: WallClock.now()) { budget in
+                let subject = budget.split(separator: "/").prefix(2).joined(separator: "/")
+                return !subjects.contains(subject)
+            }
+        }
+    }
 
     private func loadCounters() throws(StoreError) {
         guard let gateway = surroundings.gateway else { return }

@@ -114,8 +114,8 @@ extension ControlDesk {
         let new = credential(&fields, "key")
         let options = readConfigurations(&fields)
         let known = integration.document["options"]?.object ?? JSONObject()
-        if options.plain["base_url"] != nil, options.plain["base_url"] != known["base_url"], new == nil {
-            fields.problem("configurations", "a credential goes only to the host it was given for: send the key again")
+        if new == nil, let moved = Self.moved(options.plain, known) {
+            fields.problem("configurations.\(moved)", "a credential goes only to the host it was given for: send the key again")
         }
         integration.document["options"] = .object(known.merged(under: options.plain))
         fields.ignore("slug", "note", "ai_provider_id", "workspace_id", "organisation_id")

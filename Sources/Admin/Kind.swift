@@ -5,6 +5,8 @@ import Digests
 
 enum Kind {
     static let workspace = "workspace"
+    /// A workspace that is gone: its name stays taken, for rows in the log and objects at providers are under it.
+    static let retired = "retired-workspace"
     static let user = "user"
     static let member = "member"
     static let invite = "invite"

@@ -50,8 +50,7 @@ extension ControlDesk {
 
     /// What Portkey spells in its own way.
     private static let spellings = [
-        "apiVersion": "api_version", "resourceName": "resource_name", "deploymentName": "deployment_id",
-        "deploymentConfig": "deployment_config", "custom_host": "base_url", "customHost": "base_url",
+        "apiVersion": "api_version", "resourceName": "resource_name", "deploymentName": "deployment_id", "custom_host": "base_url", "customHost": "base_url",
     ]
 
     /// Options that are credentials themselves.
@@ -78,6 +77,10 @@ extension ControlDesk {
         var secret = JSONObject()
         for name in names where !Self.ownFields.contains(name) {
             guard let value = fields.value(name) else { continue }
+            if name == "deploymentConfig" || name == "deployment_config" {
+                readDeployments(value, &fields, into: &plain)
+                continue
+            }
             let option = Self.spellings[name] ?? SnakeCase.convert(name)
             if option == "base_url" {
                 guard let url = value.string, HTTPURL.isValid(url) else {
@@ -88,6 +91,26 @@ extension ControlDesk {
             if Self.isSecret(option) { secret[option] = value } else { plain[option] = value }
         }
         return (plain, secret)
+    }
+
+    /// The option, if one has changed, that decides to which host the credential goes.
+    static func moved(_ new: JSONObject, _ known: JSONObject) -> String? {
+        new.members.first { member in
+            let namesHost = ["_url", "_host", "resource_name", "endpoint_name", "account_id", "region"].contains {
+                member.key.hasSuffix($0)
+            }
+            return namesHost && known[member.key] != member.value
+        }?.key
+    }
+
+    /// Azure's deployments, of which a virtual key has one here.
+    private func readDeployments(_ value: JSONValue, _ fields: inout Fields, into plain: inout JSONObject) {
+        let list = value.array ?? [value]
+        guard list.count == 1, let deployment = list[0].object else {
+            return fields.problem("deploymentConfig", "expected one deployment: make a virtual key for each")
+        }
+        plain["deployment_id"] = deployment["deploymentName"] ?? deployment["deployment_name"]
+        plain["api_version"] = deployment["apiVersion"] ?? deployment["api_version"]
     }
 
     private func checkProvider(_ slug: String, _ fields: inout Fields) {
@@ -161,8 +184,8 @@ extension ControlDesk {
         let options = readOptions(&fields, body.object?.keys ?? [])
         if !options.plain.isEmpty {
             let known = key.document["options"]?.object ?? JSONObject()
-            if options.plain["base_url"] != nil, options.plain["base_url"] != known["base_url"], new == nil {
-                fields.problem("custom_host", "a credential goes only to the host it was given for: send the key again")
+            if new == nil, let moved = Self.moved(options.plain, known) {
+                fields.problem(moved, "a credential goes only to the host it was given for: send the key again")
             }
             key.document["options"] = .object(known.merged(under: options.plain))
         }

@@ -88,6 +88,12 @@ extension ControlDesk {
         let users = try membersToBe(&fields, "users")
         try fields.finish()
         if try workspace(slug) != nil { throw Self.taken("workspace", slug) }
+        if try read({ store throws(StoreError) in try store.object(Kind.retired, id: slug) }) != nil {
+            throw GatewayError(
+                .conflict, status: 409,
+                "there was a workspace \(slug) once, and the log still tells of it: take another slug",
+                code: "slug_was_used", param: "slug")
+        }
         let made = try await change(call, "workspaces.create", "workspace/" + slug, in: slug) {
             store, now throws(StoreError) in
             let made = StoredObject(
@@ -137,11 +143,15 @@ extension ControlDesk {
             if count > 0 { left.append("\(count) \(kind)") }
         }
         guard left.isEmpty else { throw Self.inUse("the workspace \(slug)", left.joined(separator: ", ")) }
-        try await change(call, "workspaces.delete", "workspace/" + slug, in: slug) { store, _ throws(StoreError) in
+        try await change(call, "workspaces.delete", "workspace/" + slug, in: slug) { store, now throws(StoreError) in
             for kind in [Kind.member, Kind.export] {
                 for object in try store.objects(kind, in: slug) { try store.delete(kind, id: object.id) }
             }
             try store.delete(Kind.workspace, id: slug)
+            try store.insert(
+                StoredObject(
+                    kind: Kind.retired, id: slug, workspace: "", slug: slug, document: JSONObject(), at: now,
+                    by: call.principal.id))
         }
         return Call.done(JSONObject([("id", .string(slug))]))
     }

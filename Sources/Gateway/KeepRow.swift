@@ -104,7 +104,7 @@ private struct FinishedExchange: RequestLogEntry, @unchecked Sendable {
         row.isStream = record.isStream
         row.config = plan?.configName
         row.configOrigin = configOrigin
-        row.configHash = String(config.contentHash.prefix(16))
+        row.configHash = plan?.configVersion.map { "version \($0)" } ?? String(config.contentHash.prefix(16))
         row.provider = record.provider
         row.virtualKey = virtualKey
         row.responseModel = record.responseModel.map { Self.clip($0, 256) }

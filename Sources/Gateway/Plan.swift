@@ -15,12 +15,15 @@ final class Plan: Sendable {
     let mandatory: GuardSet
     /// The config came with the request: what it does is the client's doing.
     let isFromRequest: Bool
-    /// Of the file.
+    /// Of the file, or stored.
     let configName: String?
+    /// Of a stored one.
+    let configVersion: Int?
     /// Receipts go into the answers.
     var wantsReceipts: Bool { targets.contains(where: \.wantsReceipts) }
 
-    init(route: Route, targets: [Target], mandatory: GuardSet, isFromRequest: Bool, configName: String?) {
+    init(route: Route, targets: [Target], mandatory: GuardSet, isFromRequest: Bool, configName: String?, configVersion: Int?) {
+        self.configVersion = configVersion
         self.isFromRequest = isFromRequest
         self.configName = configName
         self.route = route

@@ -50,7 +50,8 @@ struct PlanBuilder {
         return Plan(
             route: route, targets: targets, mandatory: inputs.guarding == .none ? GuardSet() : try guards.mandatory(),
             isFromRequest: !config.origin.isFile || inputs.inputGuardrails?.isEmpty == false,
-            configName: configName)
+            configName: configName,
+            configVersion: config.origin.isFile ? nil : configName.flatMap { tenant?.configs[$0]?.version })
     }
 
     /// Finds what is wrong with guards of the file.

@@ -390,9 +390,15 @@ package final class ControlStore {
         return found
     }
 
-    /// Counters of something that is gone.
-    package func deleteCounts(of counter: String) throws(StoreError) {
-        try run("DELETE FROM counters WHERE counter = ?", counter)
+    /// Removes counters that nobody asks for any more: rates of a month ago, and budgets of deleted things. `isGone` says which.
+    package func pruneCounts(now: Int64, _ isGone: (_ budget: String) -> Bool) throws(StoreError) {
+        let rates = try database.statement("DELETE FROM counters WHERE counter LIKE 'rate:%' AND window < ?")
+        rates.bind(now - 31 * 86_400 * 1_000_000_000)
+        try rates.run()
+        for counter in try database.texts("SELECT DISTINCT counter FROM counters WHERE counter NOT LIKE 'rate:%'")
+        where isGone(counter) {
+            try run("DELETE FROM counters WHERE counter = ?", counter)
+        }
     }
 
     // MARK: What providers keep for a workspace

@@ -34,7 +34,7 @@ package enum Redaction {
         ("sk-", 8), ("pk-", 8), ("rk-", 8), ("sk_", 8), ("pk_", 8), ("rk_", 8), ("whsec_", 8),
         ("gsk_", 8), ("xai-", 8), ("pplx-", 8), ("nvapi-", 8), ("hf_", 16), ("r8_", 16), ("fw_", 16), ("AIza", 20),
         ("ya29.", 16), ("AKIA", 12), ("ASIA", 12), ("ghp_", 16), ("gho_", 16), ("ghs_", 16), ("github_pat_", 16),
-        ("glpat-", 12), ("xoxb-", 8), ("xoxp-", 8), ("eyJ", 20), ("-----BEGIN", 4),
+        ("glpat-", 12), ("xoxb-", 8), ("xoxp-", 8), ("eyJ", 20), ("ghk-", 32), ("-----BEGIN", 4),
     ].map { (Array($0.0.utf8), $0.1) }
 
     /// Words after which a credential comes, in lower case.

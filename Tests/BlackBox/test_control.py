@@ -145,6 +145,26 @@ def test_a_credential_stays_with_its_host(control, upstream):
     assert "send the key again" in answer["error"]["message"]
 
 
+def test_options_of_the_provider_reach_its_adapter(control, upstream):
+    _, key = control.key()
+    body = {"name": "az", "slug": "az", "provider": "azure-ai", "key": "azure-secret", "azure_foundry_url": upstream.base, "azure_api_version": "2024-06-01"}
+    control.call("POST", "/virtual-keys", body)
+    assert control.call("GET", "/virtual-keys/az")["model_config"] == {"azure_foundry_url": upstream.base, "azure_api_version": "2024-06-01"}
+    assert control.chat(key, {"x-portkey-virtual-key": "az"}).status == 200
+    assert "api-version=2024-06-01" in upstream.requests[-1].target
+    moved = control.call("PUT", "/virtual-keys/az", {"azure_foundry_url": "https://evil.example"}, status=400)
+    assert "send the key again" in moved["error"]["message"]
+    two = body | {"slug": "az2", "deploymentConfig": [{"deploymentName": "a"}, {"deploymentName": "b"}]}
+    assert "one deployment" in control.call("POST", "/virtual-keys", two, status=400)["error"]["message"]
+
+
+def test_secret_options_are_kept_like_the_key(control):
+    body = {"name": "aws", "slug": "aws", "provider": "openai", "aws_secret_access_key": "aws-secret-0001", "aws_region": "eu"}
+    control.call("POST", "/virtual-keys", body)
+    assert control.call("GET", "/virtual-keys/aws")["model_config"] == {"aws_region": "eu"}
+    assert not any(b"aws-secret-0001" in file.read_bytes() for file in control.path.glob("gatehouse.db*"))
+
+
 def test_what_is_in_use_is_not_deleted(control, upstream):
     control.virtual_key("used", upstream.base)
     control.call("POST", "/configs", {"name": "user", "slug": "pc-user", "config": {"virtual_key": "used"}})
@@ -252,6 +272,20 @@ def test_an_integration_serves_workspaces_that_it_is_open_to(control, upstream):
     assert control.chat(key, {"x-portkey-provider": "@p"}, model="only").status == 200
     assert control.chat(key, {"x-portkey-provider": "@p"}, model="other").status == 403
     assert control.call("DELETE", "/integrations/shared", status=409)["error"]["code"] == "in_use"
+
+
+# MARK: Workspaces
+
+def test_a_deleted_workspaces_name_stays_taken(control):
+    place = control.workspace("once")
+    control.key(place)
+    assert control.call("DELETE", f"/admin/workspaces/{place}", status=409)["error"]["code"] == "in_use"
+    for key in control.call("GET", f"/api-keys?workspace_id={place}")["data"]:
+        control.call("DELETE", f"/api-keys/{key['id']}")
+    control.call("DELETE", f"/admin/workspaces/{place}")
+    # The log still has rows of the old one, which are nobody else's business.
+    answer = control.call("POST", "/admin/workspaces", {"name": "again", "slug": "once"}, status=409)
+    assert answer["error"]["code"] == "slug_was_used"
 
 
 # MARK: The audit log
