@@ -26,7 +26,8 @@ package enum Explanation {
                 ? "Nobody was recognised: no header held one of the gateway's keys."
                 : "No key was needed, so the workspace is \(row.workspace)."
         }
-        return "The key \(key) of the workspace \(row.workspace) was used."
+        let credential = row.virtualKey.map { " The answer came by the virtual key \($0)." } ?? ""
+        return "The key \(key) of the workspace \(row.workspace) was used.\(credential)"
     }
 
     private static func config(_ row: RequestRow) -> String? {

@@ -100,6 +100,13 @@ package enum LogJSON {
             ("upstream_ms", Figures.milliseconds(row.upstreamDuration)),
             ("client_wait_ms", Figures.milliseconds(row.clientWait)),
         ])
+        let overhead = max(0, row.duration - row.upstreamDuration - row.clientWait)
+        timings["overhead_ms"] = Figures.milliseconds(overhead)
+        // Each receipt tells its own time in microseconds.
+        if let receipts = row.receipts.flatMap({ try? JSONValue(parsing: $0) })?.array {
+            timings["hooks_ms"] = Figures.milliseconds(
+                receipts.reduce(Int64(0)) { $0 + Int64($1["latency_us"]?.int ?? 0) * 1_000 })
+        }
         if let first = row.firstToken { timings["ttft_ms"] = Figures.milliseconds(first) }
         var members: [(String, JSONValue)] = [
             ("endpoint", .string(row.endpoint)), ("attempts", .array(row.attempts.map(attempt))),

@@ -190,6 +190,15 @@ package final class LogReader {
         return found
     }
 
+    /// What a stored gateway key is called; nil for one of the file, or one that is gone.
+    package func nameOfKey(_ id: String) throws(StoreError) -> String? {
+        let statement = try database.statement(
+            "SELECT json_extract(document, '$.name') FROM objects WHERE kind = 'api-key' AND id = ?")
+        defer { statement.reset() }
+        statement.bind(id)
+        return try statement.step() ? statement.text(0) : nil
+    }
+
     /// What was thought of a trace, the oldest first, and all of it by its weights.
     package func feedback(of trace: String, in workspace: String) throws(StoreError) -> (
         list: [FeedbackTable.Feedback], mean: Double?

@@ -200,7 +200,14 @@ struct Explain: ParsableCommand {
     var trace: String
 
     func run() throws {
-        let found = try store.read { (log) throws(StoreError) in try log.find(trace) }
+        let found = try store.read { (log) throws(StoreError) in
+            var found = try log.find(trace)
+            for index in found.indices {
+                guard let key = found[index].row.key, let name = try log.nameOfKey(key) else { continue }
+                found[index].row.key = "\"\(name)\" (\(key))"
+            }
+            return found
+        }
         guard !found.isEmpty else {
             Output.error("there is no exchange \(trace) in the log")
             throw ExitCode(1)

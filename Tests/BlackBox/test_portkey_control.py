@@ -10,7 +10,7 @@ from portkey_ai import Portkey
 import upstream as u
 from client import new_trace
 from control import OWNER, Control
-from gateway import until
+from gateway import command, until
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 
@@ -69,6 +69,10 @@ def test_the_quick_start(control, upstream):
     assert [(a["provider"], a["status"]) for a in miss["attempts"]] == [("anthropic", 500), ("openai", 200)]
     assert (miss["virtual_key"], miss["cache_status"], hit["cache_status"]) == ("openai-prod", "MISS", "HIT")
     assert miss["metadata"] == {"user_id": "u-42", "tier": "pro"} and miss["workspace"] == place
+
+    told = command("explain", "--store", str(control.store), trace).stdout
+    assert 'The key "app" (' in told and "virtual key openai-prod" in told and "HIT" not in told.split("\n\n")[0]
+    assert miss["timings"]["total_ms"] >= miss["timings"]["upstream_ms"] and "overhead_ms" in miss["timings"]
 
     # How much u-42 and tier=pro have spent.
     for name, value in (("user_id", "u-42"), ("tier", "pro")):
