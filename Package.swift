@@ -95,6 +95,7 @@ let package = Package(
         module("Config", ["Core", "JSONSchema", "Digests", "CYAML"]),
         module("Routing", ["Core", "Patterns"]),
         module("Identity", ["Core", "Digests"]),
+        module("Prompts", ["Core"]),
         module("Accounting", ["Core", "Wire"], exclude: ["make-prices.py", "prices.txt"]),
 
         // Floor 3: the outside world, each room for itself.
@@ -117,7 +118,7 @@ let package = Package(
             "Gateway",
             [
                 "Core", "Wire", "Patterns", "JSONSchema", "Digests", "CLinux", "Config", "Routing", "Accounting",
-                "Identity", "HTTPServer",
+                "Identity", "Prompts", "HTTPServer",
                 "Upstream", "PluginHost", "Cache", "Store",
                 "Telemetry", .product(name: "Logging", package: "swift-log"),
             ] + nio),
@@ -126,8 +127,8 @@ let package = Package(
         module(
             "Admin",
             [
-                "Core", "Wire", "Digests", "Config", "Identity", "Routing", "Accounting", "Vault", "Store", "Gateway",
-                .product(name: "Logging", package: "swift-log"),
+                "Core", "Wire", "Digests", "Config", "Identity", "Prompts", "Routing", "Accounting", "Vault", "Store",
+                "Gateway", .product(name: "Logging", package: "swift-log"),
             ]),
         // What plugin authors try their plugins on, without a gateway.
         module("Workbench", ["Core", "Wire", "PluginHost"]),
@@ -163,6 +164,7 @@ let package = Package(
         tests("Cache", ["Cache", "Core"]),
         tests("Store", ["Store", "Digests", "Core"]),
         tests("Identity", ["Identity", "Core"]),
+        tests("Prompts", ["Prompts", "Core"]),
         tests("Vault", ["Vault", "Digests"]),
         tests("Accounting", ["Accounting", "Wire", "Core"]),
         tests("Telemetry", ["Telemetry", "Accounting", "Core"]),

@@ -8,6 +8,7 @@ import Digests
 import Gateway
 import Identity
 import Logging
+import Prompts
 import Routing
 import Store
 import Vault
@@ -36,6 +37,7 @@ struct DirectoryBuilder {
         var objects: [String: [StoredObject]] = [:]
         for kind in [
             Kind.virtualKey, Kind.provider, Kind.config, Kind.guardrail, Kind.usagePolicy, Kind.ratePolicy, Kind.member,
+            Kind.prompt, Kind.partial, Kind.label,
         ] {
             for object in try store.objects(kind) { objects[object.workspace, default: []].append(object) }
         }
@@ -60,7 +62,7 @@ struct DirectoryBuilder {
             if let known = previous.tenants[workspace.slug], previousTexts[workspace.slug] == text {
                 tenants[workspace.slug] = known
             } else {
-                tenants[workspace.slug] = tenant(workspace, own, integrations, credentials)
+                tenants[workspace.slug] = try tenant(workspace, own, integrations, credentials)
             }
         }
         let callers = try callers(tenants, objects) { note($0, "key/" + $0.id) }
@@ -80,7 +82,7 @@ struct DirectoryBuilder {
     private func tenant(
         _ workspace: StoredObject, _ objects: [StoredObject], _ integrations: [String: StoredObject],
         _ credentials: [String: StoredCredential]
-    ) -> Tenant {
+    ) throws(StoreError) -> Tenant {
         var providers: [String: ProviderConfig] = [:]
         var virtualKeys: [String: VirtualKey] = [:]
         var guardrails: [String: JSONValue] = [:]
@@ -114,11 +116,54 @@ struct DirectoryBuilder {
             default: break
             }
         }
+        let labels = Dictionary(
+            objects.filter { $0.kind == Kind.label }.map { ($0.id, $0.name) }, uniquingKeysWith: { one, _ in one })
+        var prompts: [String: StoredPrompt] = [:]
+        var partials: [String: Template] = [:]
+        for object in objects where object.kind == Kind.prompt || object.kind == Kind.partial {
+            let versions = try store.versions(of: object.kind, object.id)
+            if object.kind == Kind.prompt {
+                let prompt = Self.prompt(object, versions, labels)
+                prompts[object.slug] = prompt
+                prompts[object.id] = prompt
+            } else {
+                for version in versions {
+                    guard let template = try? Template(version.document["string"]?.string ?? "") else { continue }
+                    partials["\(object.slug)@\(version.version)"] = template
+                    if version.version == object.published { partials[object.slug] = template }
+                    if version.version == object.version { partials["\(object.slug)@latest"] = template }
+                }
+            }
+        }
         return Tenant(
             slug: workspace.slug, revision: revision, providers: providers, virtualKeys: virtualKeys,
-            guardrails: guardrails, configs: configs, defaultConfig: defaultConfig,
+            guardrails: guardrails, configs: configs, prompts: prompts, partials: partials,
+            defaultConfig: defaultConfig,
             metadata: workspace.document["defaults"]?["metadata"]?.object ?? JSONObject(),
             limits: LimitText.limits(workspace.document, of: "workspace/" + workspace.slug), policies: policies)
+    }
+
+    private static func prompt(_ object: StoredObject, _ versions: [StoredVersion], _ labels: [String: String])
+        -> StoredPrompt
+    {
+        var parsed: [Int: PromptVersion] = [:]
+        for version in versions {
+            let document = version.document
+            let isRaw = document["is_raw_template"]?.int == 1
+            guard let body = try? PromptVersion.Body(parsing: document["string"]?.string ?? "", isRaw: isRaw) else {
+                continue
+            }
+            var extras = JSONObject()
+            for name in ["tools", "tool_choice", "functions", "response_format"] { extras[name] = document[name] }
+            parsed[version.version] = PromptVersion(
+                number: version.version, id: version.id, body: body,
+                parameters: document["parameters"]?.object ?? JSONObject(), model: document["model"]?.string,
+                virtualKey: document["virtual_key"]?.string, config: document["config"]?.string, extras: extras)
+        }
+        var named: [String: Int] = [:]
+        for (id, number) in object.labels { if let name = labels[id] { named[name] = number } }
+        return StoredPrompt(
+            slug: object.slug, published: object.published, latest: object.version, versions: parsed, labels: named)
     }
 
     /// What the organisation allows a workspace of an integration.

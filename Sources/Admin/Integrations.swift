@@ -115,7 +115,8 @@ extension ControlDesk {
         let options = readConfigurations(&fields)
         let known = integration.document["options"]?.object ?? JSONObject()
         if new == nil, let moved = Self.moved(options.plain, known) {
-            fields.problem("configurations.\(moved)", "a credential goes only to the host it was given for: send the key again")
+            fields.problem(
+                "configurations.\(moved)", "a credential goes only to the host it was given for: send the key again")
         }
         integration.document["options"] = .object(known.merged(under: options.plain))
         fields.ignore("slug", "note", "ai_provider_id", "workspace_id", "organisation_id")

@@ -19,6 +19,10 @@ enum Kind {
     static let usagePolicy = "usage-policy"
     static let ratePolicy = "rate-policy"
     static let export = "export"
+    static let prompt = "prompt"
+    static let partial = "partial"
+    static let collection = "collection"
+    static let label = "label"
 }
 
 enum Identifier {

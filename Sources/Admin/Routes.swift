@@ -29,8 +29,10 @@ enum Routes {
         case "logs": return try await desk.exports(call)
         case "audit-logs": return try desk.auditLogs(call)
         case "model-configs": return try desk.modelPrices(call)
-        case "prompts", "collections", "labels", "partials", "mcp-integrations", "mcp-servers", "scim",
-            "secret-references":
+        case "prompts": return try await desk.prompts(call)
+        case "collections": return try await desk.collections(call)
+        case "labels": return try await desk.labels(call)
+        case "partials", "mcp-integrations", "mcp-servers", "scim", "secret-references":
             throw GatewayError(
                 .notSupported, status: 501, "\(first) is a part of the control API that this version does not have",
                 code: "not_implemented")

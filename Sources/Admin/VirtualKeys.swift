@@ -50,7 +50,8 @@ extension ControlDesk {
 
     /// What Portkey spells in its own way.
     private static let spellings = [
-        "apiVersion": "api_version", "resourceName": "resource_name", "deploymentName": "deployment_id", "custom_host": "base_url", "customHost": "base_url",
+        "apiVersion": "api_version", "resourceName": "resource_name", "deploymentName": "deployment_id",
+        "custom_host": "base_url", "customHost": "base_url",
     ]
 
     /// Options that are credentials themselves.

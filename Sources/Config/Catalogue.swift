@@ -367,6 +367,10 @@ package enum Catalogue {
         integer(
             "/control/flush_ms", \.control.flushMilliseconds, 100...60_000,
             "How often spend is written: what a crash may lose of it."),
+        choice(
+            "/control/missing_variables", \.control.missingVariables,
+            "A variable of a stored prompt that has no value: `strict` refuses the request, `lenient` leaves it empty, as Mustache does."
+        ),
         optional(
             "/control/alert_webhook", \.control.alertWebhook,
             "A URL to which a JSON object is posted when a budget reaches its alert threshold or is exhausted. The log has both, too."

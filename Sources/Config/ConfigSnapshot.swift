@@ -446,7 +446,13 @@ package struct ControlSettings: Sendable, Equatable {
         case command(String)
     }
 
+    /// What a prompt does about a variable that nobody gives.
+    package enum MissingVariables: String, Sendable, CaseIterable {
+        case strict, lenient
+    }
+
     package var enabled = false
+    package var missingVariables = MissingVariables.strict
     package var access = Access.keys
     package var masterKey = MasterKey.besideStore
     /// The first start's owner key, instead of one that is made and printed.

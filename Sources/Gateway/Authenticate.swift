@@ -170,7 +170,7 @@ extension Worker {
                 .unsupportedMediaType, status: 415,
                 "compressed request bodies are not accepted: send the body without Content-Encoding")
         }
-        exchange.body = exchange.client.body
+        exchange.body = exchange.prompt?.body ?? exchange.client.body
         exchange.record.bytesIn = exchange.body.count
         if exchange.endpoint.hasSegmentTable {
             if let type = headers.contentType, !Self.isJSON(type) {
@@ -189,6 +189,10 @@ extension Worker {
         if let header = headers.metadata { metadata = try Metadata(header: header) }
         if let fields = exchange.fields { metadata.fold(under: fields) }
         exchange.metadata = metadata.pairs
+        if let prompt = exchange.prompt {
+            exchange.metadata.removeAll { $0.key == "_prompt" || $0.key == "_prompt_version" }
+            exchange.metadata += [("_prompt", prompt.slug), ("_prompt_version", String(prompt.version))]
+        }
         for object in [
             exchange.tenant?.metadata, exchange.key?.metadata, exchange.snapshot.config.defaults.metadata,
         ].compactMap({ $0 }) {

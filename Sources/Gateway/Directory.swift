@@ -6,6 +6,7 @@ package import Config
 package import Core
 package import Digests
 package import Identity
+package import Prompts
 package import Routing
 import Synchronization
 
@@ -122,6 +123,10 @@ package final class Tenant: Sendable {
     package let virtualKeys: [String: VirtualKey]
     package let guardrails: [String: JSONValue]
     package let configs: [String: StoredConfig]
+    /// By slug and by id.
+    package let prompts: [String: StoredPrompt]
+    /// As templates call them: "slug", "slug@2", "slug@latest".
+    package let partials: [String: Template]
     /// A config's slug, for requests that name none.
     package let defaultConfig: String?
     package let metadata: JSONObject
@@ -130,7 +135,8 @@ package final class Tenant: Sendable {
 
     package init(
         slug: String, revision: Int, providers: [String: ProviderConfig] = [:], virtualKeys: [String: VirtualKey] = [:],
-        guardrails: [String: JSONValue] = [:], configs: [String: StoredConfig] = [:], defaultConfig: String? = nil,
+        guardrails: [String: JSONValue] = [:], configs: [String: StoredConfig] = [:],
+        prompts: [String: StoredPrompt] = [:], partials: [String: Template] = [:], defaultConfig: String? = nil,
         metadata: JSONObject = JSONObject(), limits: Allowance = Allowance(), policies: [Policy] = []
     ) {
         self.slug = slug
@@ -139,10 +145,28 @@ package final class Tenant: Sendable {
         self.virtualKeys = virtualKeys
         self.guardrails = guardrails
         self.configs = configs
+        self.prompts = prompts
+        self.partials = partials
         self.defaultConfig = defaultConfig
         self.metadata = metadata
         self.limits = limits
         self.policies = policies
+    }
+}
+
+extension Tenant {
+    /// Slugs of prompts of which some version asks for a partial.
+    package func promptsUsing(partial slug: String) -> [String] {
+        Set(
+            prompts.values.filter { prompt in
+                prompt.versions.values.contains { version in
+                    version.body.templates.contains { template in
+                        let names = template.partials
+                        return names.always.union(names.sometimes).contains { PromptReference.split($0).slug == slug }
+                    }
+                }
+            }.map(\.slug)
+        ).sorted()
     }
 }
 

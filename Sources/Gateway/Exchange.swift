@@ -28,6 +28,8 @@ final class Exchange {
     let directory: Directory?
     /// What was admitted and reserved, to be settled.
     var accounts = Accounts()
+    /// Set when a stored prompt makes the request.
+    var prompt: PromptUse?
     /// Why step 3 refused it.
     var refusal: GatewayError?
     /// Client's own credential for a provider, where it sent one.

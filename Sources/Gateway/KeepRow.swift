@@ -32,7 +32,8 @@ extension Worker {
     func keepRow(of exchange: Exchange, in log: any RequestLog) {
         guard !exchange.isUnlogged else { return }
         switch exchange.recognised {
-        case .success(.root), .success(.health), .success(.metrics), .success(.reserved): return
+        case .success(.root), .success(.health), .success(.metrics): return
+        case .success(.reserved) where exchange.prompt == nil: return
         default: log.append(FinishedExchange(exchange))
         }
     }

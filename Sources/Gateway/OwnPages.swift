@@ -26,6 +26,9 @@ extension Worker {
             write(
                 Answer(status: 200, contentType: MetricsExposition.contentType, body: services.metrics.exposition()),
                 exchange)
+        case .reserved("prompts") where exchange.directory != nil && Self.promptPath(exchange) != nil:
+            guard let path = Self.promptPath(exchange) else { return nil }
+            return try usePrompt(path.name, isRender: path.isRender, exchange)
         case .reserved(let name): try await askControlPlane(name, exchange)
         case .realtime:
             throw GatewayError(

@@ -22,7 +22,10 @@ final class Plan: Sendable {
     /// Receipts go into the answers.
     var wantsReceipts: Bool { targets.contains(where: \.wantsReceipts) }
 
-    init(route: Route, targets: [Target], mandatory: GuardSet, isFromRequest: Bool, configName: String?, configVersion: Int?) {
+    init(
+        route: Route, targets: [Target], mandatory: GuardSet, isFromRequest: Bool, configName: String?,
+        configVersion: Int?
+    ) {
         self.configVersion = configVersion
         self.isFromRequest = isFromRequest
         self.configName = configName

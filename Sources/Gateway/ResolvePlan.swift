@@ -142,6 +142,13 @@ extension Worker {
             inputs.options = headers.options.filter { known.contains($0.name) }
                 .map { PlanInputs.Option(name: $0.name, value: $0.value) }.sorted { $0.name < $1.name }
         }
+        // What the prompt was stored with, where the request says nothing.
+        if let prompt = exchange.prompt, (headers.config ?? "").isEmpty, headers.provider == nil,
+            headers.virtualKey == nil
+        {
+            inputs.config = prompt.config
+            inputs.virtualKey = prompt.virtualKey
+        }
         if let model = exchange.fields?.model, let split = splitModel(model, headers, exchange) {
             inputs.modelProvider = split.provider
             exchange.modelWithoutPrefix = split.model

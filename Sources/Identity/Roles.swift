@@ -27,6 +27,7 @@ package enum Scopes {
         "workspaces": ["read", "list", "update"], "workspace_users": everything,
         "workspace_service_api_keys": everything, "workspace_user_api_keys": everything, "configs": everything,
         "virtual_keys": everything, "providers": everything, "guardrails": everything, "policies": everything,
+        "prompts": everything + ["publish", "render"], "collections": everything, "labels": everything,
         "logs": ["list", "view", "export", "write"], "analytics": ["view"], "feedback": ["create", "update"],
         "completions": ["write"],
     ])
@@ -51,7 +52,9 @@ package enum Scopes {
             [
                 "workspaces.read", "workspaces.list", "configs.read", "configs.list", "virtual_keys.list",
                 "providers.list", "guardrails.read", "guardrails.list", "logs.list", "logs.view", "logs.write",
-                "analytics.view", "feedback.create", "feedback.update", "completions.write",
+                "prompts.read", "prompts.list", "prompts.render", "collections.read", "collections.list",
+                "labels.read", "labels.list", "analytics.view", "feedback.create", "feedback.update",
+                "completions.write",
             ]
         }
     }

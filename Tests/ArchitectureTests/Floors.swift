@@ -37,6 +37,7 @@ enum Floors {
         Module(name: "Routing", floor: 2, never: ["Wire"]),
         Module(name: "Accounting", floor: 2),
         Module(name: "Identity", floor: 2, never: ["Wire"]),
+        Module(name: "Prompts", floor: 2, never: ["Wire"]),
 
         // 3: the outside world, each room for itself.
         Module(

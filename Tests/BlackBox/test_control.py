@@ -324,7 +324,7 @@ def test_changes_are_in_the_audit_log(control, upstream):
     ("GET", "/configs/nothing", None, 404, "not_found"),
     ("GET", "/virtual-keys/'; DROP TABLE objects; --".replace(" ", "%20"), None, 404, "not_found"),
     ("PATCH", "/configs", {}, 404, "not_found"),
-    ("GET", "/prompts", None, 501, "not_implemented"),
+    ("GET", "/mcp-servers", None, 501, "not_implemented"),
 ])
 def test_bad_input(control, method, path, body, status, code):
     answer = control.call(method, path, body, status=status)

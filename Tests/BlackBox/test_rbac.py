@@ -9,10 +9,11 @@ FIVE = ("create", "read", "list", "update", "delete")
 # What each role may do in its workspace.
 MEMBER = {
     "workspaces.read", "workspaces.list", "configs.read", "configs.list", "virtual_keys.list", "providers.list", "guardrails.read",
-    "guardrails.list", "logs.list", "logs.view", "logs.write", "analytics.view", "feedback.create", "feedback.update", "completions.write"}
+    "guardrails.list", "prompts.read", "prompts.list", "prompts.render", "collections.read", "collections.list", "labels.read", "labels.list", "logs.list", "logs.view", "logs.write", "analytics.view", "feedback.create", "feedback.update", "completions.write"}
 MANAGER = MEMBER | {"logs.export", "workspace_users.read", "workspace_users.list"} | {
     f"{resource}.{action}" for action in FIVE for resource in (
-        "workspace_service_api_keys", "workspace_user_api_keys", "configs", "virtual_keys", "providers", "guardrails", "policies")}
+        "workspace_service_api_keys", "workspace_user_api_keys", "configs", "virtual_keys", "providers", "guardrails", "policies", "prompts",
+        "collections", "labels")} | {"prompts.publish"}
 ADMIN = MANAGER | {"workspaces.update"} | {f"workspace_users.{action}" for action in FIVE}
 ROLES = {"member": MEMBER, "manager": MANAGER, "admin": ADMIN}
 EVERYTHING = ADMIN | {f"{resource}.{action}" for action in FIVE for resource in ("organisation_users", "organisation_service_api_keys", "integrations")} | {
@@ -55,10 +56,16 @@ CELLS = [
     ("GET", "/analytics/summary/cache", None, "analytics.view"),
     ("POST", "/feedback", {}, "feedback.create"),
     ("PUT", "/feedback/none", {}, "feedback.update"),
+    ("PUT", "/prompts/none/makeDefault", {"version": 1}, "prompts.publish"),
+    ("GET", "/prompts/none/versions", None, "prompts.read"),
+    ("POST", "/prompts/none/render", {}, "prompts.render"),
+    ("POST", "/prompts/none/completions", {}, "completions.write"),
+    ("PUT", "/prompts/partials/none/makeDefault", {"version": 1}, "prompts.publish"),
 ]
 for path, resource in (
     ("/configs", "configs"), ("/virtual-keys", "virtual_keys"), ("/providers", "providers"), ("/guardrails", "guardrails"),
-    ("/policies/usage-limits", "policies"), ("/policies/rate-limits", "policies"),
+    ("/policies/usage-limits", "policies"), ("/policies/rate-limits", "policies"), ("/prompts", "prompts"), ("/prompts/partials", "prompts"),
+    ("/collections", "collections"), ("/labels", "labels"),
 ):
     CELLS += [
         ("GET", path, None, f"{resource}.list"), ("POST", path, {}, f"{resource}.create"), ("GET", f"{path}/none", None, f"{resource}.read"),
