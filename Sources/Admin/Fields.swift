@@ -178,8 +178,9 @@ struct Fields {
     /// Throws when anything was wrong, or was not read.
     func finish() throws(GatewayError) {
         var all = problems
-        for name in object.keys where !read.contains(name) { all.append("\(name): there is no such field") }
+        for name in object.keys where !read.contains(name) { all.append("\(name.prefix(64)): there is no such field") }
         guard !all.isEmpty else { return }
+        if all.count > 32 { all = Array(all.prefix(32)) + ["and \(all.count - 32) more"] }
         throw GatewayError(
             .invalidRequest, status: 400, "invalid request: " + all.joined(separator: "; "), code: "invalid_fields",
             param: all.first.map { String($0.prefix { $0 != ":" && $0 != "[" && $0 != "." }) }, errors: all)

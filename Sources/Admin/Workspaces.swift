@@ -109,6 +109,13 @@ extension ControlDesk {
     private func updateWorkspace(_ call: Call, _ name: String) async throws(GatewayError) -> JSONValue {
         var workspace = try workspace(name, call, "workspaces.update")
         var fields = try call.fields()
+        // What a team may spend is not the team's to say.
+        let isLimit = ["usage_limits", "rate_limits", "reset_usage"].first { fields.has($0) }
+        if let isLimit, call.principal.workspace != nil {
+            throw GatewayError(
+                .forbidden, status: 403, "a workspace's limits are the organisation's to change",
+                type: "permission_error", code: "permission_denied", param: isLimit)
+        }
         if let name = fields.text("name") { workspace.document["name"] = .string(name) }
         try apply(&fields, to: &workspace.document, in: workspace.slug)
         if fields.flag("reset_usage") == true {

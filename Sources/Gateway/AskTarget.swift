@@ -150,7 +150,7 @@ extension Worker {
         let target = request.target
         var inputs = PlanInputs()
         if target.hasPrefix("@") { inputs.provider = target } else { inputs.config = target }
-        inputs.key = exchange.key?.name
+        inputs.key = exchange.caller == nil ? exchange.key?.name : nil
         inputs.tenant = exchange.tenant.map { PlanInputs.TenantState($0) }
         inputs.guarding = request.isClients ? .mandatory : .none
         if let plan = exchange.snapshot.plans.find(inputs) { return plan }

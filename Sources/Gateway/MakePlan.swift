@@ -41,8 +41,10 @@ extension Worker {
     /// Waits for a plan off the loop. Instances are made there, too.
     func makePlan(_ exchange: Exchange, _ inputs: PlanInputs) async throws(GatewayError) -> Plan {
         let snapshot = exchange.snapshot
-        let doors = exchange.key?.allowInline ?? snapshot.config.allowInline
-        let allowInline = exchange.asked == nil ? doors : .asking(doors)
+        // Keys of the file may have doors of their own; all others have the file's.
+        let doors = exchange.caller == nil ? exchange.key?.allowInline : nil
+        let open = doors ?? snapshot.config.allowInline
+        let allowInline = exchange.asked == nil ? open : .asking(open)
         let tenant = exchange.tenant
         let keyConfig = exchange.asked == nil ? exchange.key?.config ?? tenant?.defaultConfig : nil
         let making = snapshot.plans.make(inputs) { () throws(GatewayError) in

@@ -125,7 +125,12 @@ extension Worker {
         let headers = exchange.headers
         var inputs = PlanInputs()
         inputs.config = headers.config
-        inputs.key = exchange.key?.name
+        if let caller = exchange.caller {
+            // Keys that say the same share their plans: there may be thousands of them.
+            if (headers.config ?? "").isEmpty { inputs.config = caller.key.config ?? caller.tenant.defaultConfig }
+        } else {
+            inputs.key = exchange.key?.name
+        }
         inputs.tenant = exchange.tenant.map { PlanInputs.TenantState($0) }
         inputs.provider = headers.provider
         inputs.virtualKey = headers.virtualKey

@@ -78,6 +78,25 @@ def test_guessing_is_slowed_down():
         assert control.raw_call("GET", "/configs").status == 200
 
 
+def test_the_files_doors_hold_for_stored_keys(upstream):
+    with Control({"allow_inline": {"config": False, "provider": False}}) as control:
+        control.virtual_key("works", upstream.base)
+        control.call("POST", "/configs", {"name": "c", "slug": "pc-c", "config": {"virtual_key": "works"}})
+        _, key = control.key()
+        assert control.chat(key, config_header({"virtual_key": "works"})).error["code"] == "inline_config_blocked"
+        assert control.chat(key, {"x-portkey-provider": "openai", "authorization": "Bearer sk"}).error["code"] == "inline_provider_blocked"
+        assert control.chat(key, {"x-portkey-config": "pc-c"}).status == 200
+
+
+def test_a_team_does_not_raise_its_own_limits(control):
+    place = control.workspace("bounded", usage_limits={"credit_limit": 1})
+    _, key = control.key(place, ["workspaces.update", "workspaces.read"])
+    control.call("PUT", f"/admin/workspaces/{place}", {"description": "ours"}, key=key)
+    for body in ({"usage_limits": {"credit_limit": 100}}, {"rate_limits": []}, {"reset_usage": True}):
+        assert control.call("PUT", f"/admin/workspaces/{place}", body, key=key, status=403)["error"]["code"] == "permission_denied"
+    control.call("PUT", f"/admin/workspaces/{place}", {"usage_limits": {"credit_limit": 100}})
+
+
 # MARK: Virtual keys
 
 def test_a_credential_never_comes_out(control, upstream):
