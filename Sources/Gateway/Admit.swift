@@ -54,21 +54,19 @@ extension Worker {
         var usage = TokenUsage()
         usage.prompt = UsageEstimate.tokens(ofBytes: exchange.textBytes(of: body))
         if exchange.endpoint != .embeddings {
-            let answers = max(1, Self.number("n", in: body) ?? 1)
+            // The client's body has been read; one that was shaped since has not.
+            let fields = exchange.fields.flatMap { $0.body == body ? $0 : nil } ?? Self.fields(of: body, exchange)
+            let answers = max(1, fields?.count(.n) ?? 1)
             let bound =
-                Self.number("max_completion_tokens", in: body) ?? Self.number("max_tokens", in: body)
+                fields?.count(.maxCompletionTokens) ?? fields?.count(.maxTokens)
                 ?? min(model?.price.maximumOutput ?? .max, snapshot.config.control.estimateTokens)
             usage.completion = bound.multipliedReportingOverflow(by: min(answers, 128)).partialValue
         }
         return (usage.prompt + usage.completion, model?.price.picodollars(for: usage) ?? 0)
     }
 
-    /// A whole number that is not negative among the body's members.
-    private static func number(_ name: String, in body: Bytes) -> Int? {
-        guard let range = JSONPointer([name]).find(in: body.buffer), range.count < 12,
-            let number = Int(String(body[range])), number >= 0
-        else { return nil }
-        return number
+    private static func fields(of body: Bytes, _ exchange: Exchange) -> RequestFields? {
+        try? RequestFields(reading: body, for: exchange.endpoint)
     }
 }
 

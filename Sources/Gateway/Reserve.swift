@@ -67,7 +67,9 @@ struct Accounts {
         func add(_ standing: RateStanding?, _ what: String) {
             guard let standing else { return }
             // A provider's own say what the gateway's credential may do, which is not the client's business.
-            headers.removeAll { $0.name.lowercased().hasPrefix("x-ratelimit-") && $0.name.lowercased().hasSuffix(what) }
+            headers.removeAll {
+                $0.name.hasPrefixIgnoringCase("x-ratelimit-") && $0.name.lowercased().hasSuffix(what)
+            }
             headers.append(("x-ratelimit-limit-\(what)", String(standing.limit.value)))
             headers.append(("x-ratelimit-remaining-\(what)", String(max(0, standing.remaining))))
             headers.append(("x-ratelimit-reset-\(what)", "\((standing.reset + 999_999) / 1_000_000)ms"))

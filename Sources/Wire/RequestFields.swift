@@ -9,7 +9,8 @@ package import Core
 
 package final class RequestFields {
     package enum Member: Int, Sendable, CaseIterable {
-        case model, stream, metadata, user, messages, prompt, input, system, tools, n, streamOptions, maxTokens
+        case model, stream, metadata, user, messages, prompt, input, system, tools, n, streamOptions, maxTokens,
+            maxCompletionTokens
 
         package var name: StaticString {
             switch self {
@@ -25,13 +26,14 @@ package final class RequestFields {
             case .n: "n"
             case .streamOptions: "stream_options"
             case .maxTokens: "max_tokens"
+            case .maxCompletionTokens: "max_completion_tokens"
             }
         }
     }
 
     package let body: Bytes
     /// Start and end of each member's value, in one word; 0 when it is absent.
-    private var places = InlineArray<12, UInt64>(repeating: 0)
+    private var places = InlineArray<13, UInt64>(repeating: 0)
 
     /// Checks `body`, all of it, and finds its members.
     package init(reading body: Bytes, for endpoint: Endpoint) throws(GatewayError) {
@@ -72,6 +74,14 @@ package final class RequestFields {
 
     /// `stream` is true.
     package var isStream: Bool { self[.stream].map { body[$0.lowerBound] == UInt8(ascii: "t") } ?? false }
+
+    /// A member that is a whole number from 0 to 99,999,999,999.
+    package func count(_ member: Member) -> Int? {
+        guard let range = self[member], range.count < 12, let number = Int(String(body[range])), number >= 0 else {
+            return nil
+        }
+        return number
+    }
 
     /// `stream_options.include_usage` is true.
     package var includesUsage: Bool {
@@ -118,6 +128,7 @@ package final class RequestFields {
         case 8: return named(.messages) ?? named(.metadata)
         case 10: return named(.maxTokens)
         case 14: return named(.streamOptions)
+        case 21: return named(.maxCompletionTokens)
         default: return nil
         }
     }
