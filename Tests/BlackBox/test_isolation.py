@@ -37,13 +37,17 @@ def b(control, upstream):
         "policies/rate-limits": call("POST", "/policies/rate-limits", {"name": SECRET + "r", "workspace_id": place, "type": "requests", "unit": "rpd", "value": 9})["id"],
         "logs/exports": call("POST", "/logs/exports", {"filters": {}, "description": SECRET + "e", "workspace_id": place})["id"],
         "admin/workspaces": place,
+        "prompts": call("POST", "/prompts", {"name": SECRET + "prompt", "slug": SECRET + "prompt", "string": SECRET + "text", "workspace_id": place})["slug"],
+        "prompts/partials": call("POST", "/prompts/partials", {"name": SECRET + "part", "string": SECRET + "text", "workspace_id": place})["slug"],
+        "collections": call("POST", "/collections", {"name": SECRET + "shelf", "slug": SECRET + "shelf", "workspace_id": place})["slug"],
+        "labels": call("POST", "/labels", {"name": SECRET + "label", "workspace_id": place})["slug"],
     }
     made["api-keys"], text = control.key(place, ["completions.write", "feedback.create", "logs.list"], name=SECRET + "key")
     assert control.chat(text, {"x-portkey-virtual-key": SECRET + "vk", "x-portkey-trace-id": "bees-trace"}).status == 200
     made["feedback"] = call("POST", "/feedback", {"trace_id": "bees-trace", "value": 3}, key=text)["feedback_ids"][0]
     made["logs"] = until(lambda: (rows := call("GET", "/logs", key=text)["data"]) and rows[0]["id"])
     ids = {}
-    for kind in ("virtual-keys", "providers", "guardrails", "configs"):
+    for kind in ("virtual-keys", "providers", "guardrails", "configs", "prompts", "prompts/partials", "collections", "labels"):
         ids[kind] = call("GET", f"/{kind}/{made[kind]}?workspace_id={place}")["id"]
     return {"slugs": made, "ids": ids, "user": user, "key": text}
 
@@ -69,11 +73,14 @@ BODIES = {
     "virtual-keys": {"note": "mine"}, "providers": {"note": "mine"}, "guardrails": {"name": "mine"}, "configs": {"name": "mine"},
     "policies/usage-limits": {"credit_limit": 1}, "policies/rate-limits": {"value": 1}, "logs/exports": {"description": "mine"},
     "admin/workspaces": {"name": "mine"}, "api-keys": {"name": "mine"}, "feedback": {"value": 1}, "logs": {},
+    "prompts": {"string": "mine"}, "prompts/partials": {"string": "mine"}, "collections": {"name": "mine"}, "labels": {"name": "mine"},
 }
 ROUTES = (
     [(method, kind, "") for kind in BODIES for method in ("GET", "PUT", "DELETE")]
     + [("GET", "configs", "/versions"), ("POST", "api-keys", "/rotate"), ("GET", "policies/usage-limits", "/entities")]
     + [("PUT", "policies/usage-limits", "/entities/x/reset"), ("POST", "logs/exports", "/start"), ("POST", "logs/exports", "/cancel")]
+    + [("PUT", "prompts", "/makeDefault"), ("GET", "prompts", "/versions"), ("PUT", "prompts", "/versions/1"), ("POST", "prompts", "/render")]
+    + [("POST", "prompts", "/completions"), ("GET", "prompts/partials", "/versions"), ("PUT", "prompts/partials", "/makeDefault")]
     + [("GET", "logs/exports", "/download"), ("GET", "admin/workspaces", "/users"), ("POST", "admin/workspaces", "/users")]
 )
 
@@ -99,7 +106,7 @@ def test_anothers_object_is_not_there(control, a, b, method, kind, rest, by):
 
 @pytest.mark.parametrize("path", [
     "/virtual-keys", "/providers", "/guardrails", "/configs", "/policies/usage-limits", "/policies/rate-limits", "/api-keys", "/logs",
-    "/logs/exports", "/admin/workspaces",
+    "/logs/exports", "/admin/workspaces", "/prompts", "/prompts/partials", "/collections", "/labels",
 ])
 def test_lists_have_ones_own_only(control, a, b, path):
     answer = control.raw_call("GET", path, key=a)
@@ -113,6 +120,8 @@ def test_lists_have_ones_own_only(control, a, b, path):
     ("/virtual-keys", {"name": "x", "provider": "openai", "key": "k"}), ("/configs", {"name": "x", "config": {}}),
     ("/guardrails", {"name": "x", "checks": []}), ("/policies/usage-limits", {"credit_limit": 1}),
     ("/policies/rate-limits", {"type": "requests", "unit": "rpm", "value": 1}), ("/api-keys/workspace/service", {"name": "x"}),
+    ("/prompts", {"name": "x", "string": "x"}), ("/prompts/partials", {"name": "x", "string": "x"}), ("/collections", {"name": "x"}),
+    ("/labels", {"name": "x"}),
     ("/providers", {"name": "x", "integration_id": SECRET + "i"}), ("/logs/exports", {"filters": {}}),
 ])
 def test_nothing_is_made_for_another(control, a, b, path, body):
