@@ -14,6 +14,9 @@ static inline int csqlite_bind_blob(sqlite3_stmt *statement, int index, const vo
                     : sqlite3_bind_blob(statement, index, bytes, count, SQLITE_TRANSIENT);
 }
 
+/* Counting its memory costs SQLite a lock for each allocation. Only before anything else is done with it. */
+static inline int csqlite_count_no_memory(void) { return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
+
 /* Statements must not be able to damage the file, whatever its schema says. */
 static inline int csqlite_defend(sqlite3 *database) {
   int status = sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)0);

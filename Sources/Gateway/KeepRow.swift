@@ -180,7 +180,10 @@ private struct FinishedExchange: RequestLogEntry, @unchecked Sendable {
     }
 
     private static func withoutQuery(_ path: String) -> String {
-        String(path.prefix { $0 != "?" && $0 != "#" })
+        guard let end = path.utf8.firstIndex(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) else {
+            return path
+        }
+        return String(path[..<end])
     }
 }
 

@@ -20,9 +20,13 @@ final class Database {
     private let handle: OpaquePointer
     private var statements: [String: Statement] = [:]
 
+    /// Once in a process; nothing fails when somebody was faster.
+    private static let isConfigured: Bool = csqlite_count_no_memory() == SQLITE_OK
+
     /// Opens a file that is there.
     init(_ path: String, _ access: Access) throws(StoreError) {
         self.path = path
+        _ = Self.isConfigured
         var opened: OpaquePointer?
         // No mutex: a connection is never used by two threads at once.
         let status = sqlite3_open_v2(path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nil)

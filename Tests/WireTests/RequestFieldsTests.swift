@@ -12,7 +12,8 @@ import Testing
         let fields = try read(
             """
             {"model": "gpt-4o", "messages": [{"role":"user"}], "stream" : true, "stream_options":{"include_usage":true},
-             "metadata":{"a":"b"}, "user":"u\\u0031", "tools":[], "n":2, "max_tokens": 5, "prompt":"p", "input":[1], "system":"s", "x":{}}
+             "metadata":{"a":"b"}, "user":"u\\u0031", "tools":[], "n":2, "max_tokens": 5, "prompt":"p", "input":[1], "system":"s", "x":{},
+             "max_completion_tokens":77}
             """)
         #expect(fields.model == "gpt-4o")
         #expect(fields.isStream)
@@ -23,8 +24,11 @@ import Testing
             raw == [
                 "\"gpt-4o\"", "true", "{\"a\":\"b\"}", "\"u\\u0031\"", "[{\"role\":\"user\"}]", "\"p\"", "[1]", "\"s\"",
                 "[]", "2",
-                "{\"include_usage\":true}", "5",
+                "{\"include_usage\":true}", "5", "77",
             ])
+        #expect(fields.count(.maxCompletionTokens) == 77 && fields.count(.n) == 2 && fields.count(.model) == nil)
+        let odd = try read(#"{"n": 1.5, "max_tokens": -3, "max_completion_tokens": 123456789012}"#)
+        #expect([.n, .maxTokens, .maxCompletionTokens].allSatisfy { odd.count($0) == nil })
     }
 
     @Test func toleratesWhatIsAbsentOrNull() throws {
