@@ -107,6 +107,12 @@ extension ControlDesk {
     /// What the data path would say of it.
     private func check(_ document: JSONValue, in place: String) async throws(GatewayError) {
         let tenant = current.tenants[place]
+        if Self.hasMember("prompt_id", document) {
+            throw GatewayError(
+                .notSupported, status: 400,
+                "config: targets with a prompt_id are not supported yet: ask by /v1/prompts/{id}/completions",
+                code: "not_supported", param: "config")
+        }
         do throws(RequestConfigError) {
             let file = surroundings.config()
             let scoped = tenant.map { file.adding(providers: $0.providers, guardrails: $0.guardrails) } ?? file
@@ -117,6 +123,16 @@ extension ControlDesk {
                 code: "invalid_config", param: "config", errors: error.errors)
         }
         try await surroundings.gateway?.check(config: document, tenant: tenant)
+    }
+
+    private static func hasMember(_ name: String, _ value: JSONValue) -> Bool {
+        switch value {
+        case .array(let list): list.contains { hasMember(name, $0) }
+        // What is sent to providers may say anything.
+        case .object(let object):
+            object.members.contains { $0.key == name || $0.key != "override_params" && hasMember(name, $0.value) }
+        default: false
+        }
     }
 
     private func createConfig(_ call: Call) async throws(GatewayError) -> JSONValue {

@@ -215,6 +215,7 @@ def test_a_config_with_its_versions(control, upstream):
     ({"virtual_key": "nowhere"}, "nowhere"),
     ({"virtual_key": "works", "input_guardrails": [{"default.nothing": {}}]}, "default.nothing"),
     ("no json", "config"),
+    ({"targets": [{"virtual_key": "works", "prompt_id": "pp-x"}], "strategy": {"mode": "single"}}, "prompt_id"),
 ])
 def test_a_config_that_cannot_work_is_not_kept(control, config, says):
     before = control.call("GET", "/configs")["total"]
