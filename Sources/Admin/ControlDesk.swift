@@ -47,7 +47,8 @@ package actor ControlDesk: ControlPlane {
     private var tenantTexts: [String: String] = [:]
     /// When an administrator has begun a budget anew, by subject.
     private var resets: [String: Int64] = [:]
-    private var storeVersion: Int64 = 0
+    /// The change that the directory was made after.
+    private var changesSeen: Int64 = 0
     private var usesWritten: [String: Int64] = [:]
     private var isFlushFailing = false
 
@@ -104,9 +105,7 @@ package actor ControlDesk: ControlPlane {
     /// Another process may have changed the file.
     private func look() async {
         do throws(StoreError) {
-            let version = try store.dataVersion()
-            guard version != storeVersion else { return }
-            storeVersion = version
+            guard try store.changeCount() != changesSeen else { return }
         } catch { return }
         do throws(GatewayError) { try rebuild() } catch {
             surroundings.logger?.error(
@@ -182,6 +181,8 @@ package actor ControlDesk: ControlPlane {
         revision += 1
         let built: DirectoryBuilder.Built
         do throws(StoreError) {
+            // Before reading: what comes after it is found at the next look.
+            changesSeen = try store.changeCount()
             built = try DirectoryBuilder(
                 store: store, vault: vault, codes: keyCodes, isLocal: surroundings.config().control.access == .local,
                 previous: directory, previousTexts: tenantTexts, revision: revision, logger: surroundings.logger

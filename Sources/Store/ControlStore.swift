@@ -119,8 +119,11 @@ package final class ControlStore {
         try database.run("PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL")
     }
 
-    /// Changes when another connection has written.
-    package func dataVersion() throws(StoreError) -> Int64 { try database.integer("PRAGMA data_version") }
+    /// Grows with every change of what is managed, whoever makes it: each has its row in the audit log. Rows of the request log, which
+    /// are written all the time, do not count.
+    package func changeCount() throws(StoreError) -> Int64 {
+        try database.integer("SELECT coalesce(max(sequence), 0) FROM audit")
+    }
 
     /// All of `body`, or nothing of it.
     package func transaction<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {

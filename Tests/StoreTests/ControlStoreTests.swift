@@ -106,11 +106,15 @@ import Testing
 
     @Test func noticesOtherWriters() throws {
         let (one, two) = (try opened(), try opened())
-        let before = try one.dataVersion()
-        try one.insert(object("own"))
-        #expect(try one.dataVersion() == before)
-        try two.insert(object("others"))
-        #expect(try one.dataVersion() != before)
+        let before = try one.changeCount()
+        // What is no change of what is managed does not count.
+        try two.add(StoredCount(counter: "c", window: 1, workspace: "", amount: 1))
+        #expect(try one.changeCount() == before)
+        try two.record(
+            AuditEntry(
+                at: 1, workspace: "w", actor: "a", actorName: "a", action: "configs.create", object: "config/x",
+                detail: JSONObject()))
+        #expect(try one.changeCount() != before)
     }
 
     @Test func anOlderFileIsBroughtUpToDate() throws {
