@@ -96,10 +96,9 @@ extension UsageLimit {
         guard case .number(let text) = value else { return nil }
         if let exact = FixedPoint.parse(text, places: measure == .cost ? 12 : 0) { return exact }
         // More digits than fit with twelve decimals, but not more dollars.
-        guard measure == .cost, let millionths = FixedPoint.parse(text, places: 6), millionths <= 9_000_000_000_000
-        else {
-            return nil
-        }
+        guard measure == .cost, let millionths = FixedPoint.parse(text, places: 6),
+            millionths.magnitude <= 9_000_000_000_000
+        else { return nil }
         return millionths * 1_000_000
     }
 
