@@ -41,6 +41,18 @@ package struct RateRule: Sendable, Hashable {
     }
 }
 
+extension RawRepresentable where RawValue == String {
+    /// What a member says; `usual` where it is absent or null.
+    fileprivate init?(_ member: JSONValue?, or usual: Self) {
+        guard let member, !member.isNull else {
+            self = usual
+            return
+        }
+        guard let word = member.string else { return nil }
+        self.init(rawValue: word)
+    }
+}
+
 extension UsageLimit {
     /// Reads one of Portkey's objects. `nil` with a sentence in `problem` when it is none.
     package init?(_ value: JSONValue, problem: inout String) {
@@ -55,7 +67,7 @@ extension UsageLimit {
             problem = "there is no \"\(other)\" in a usage limit"
             return nil
         }
-        guard let measure = Measure(rawValue: object["type"]?.string ?? "cost") else {
+        guard let measure = Measure(object["type"], or: .cost) else {
             problem = "type must be cost or tokens"
             return nil
         }
@@ -132,7 +144,7 @@ extension RateRule {
             problem = "there is no \"\(other)\" in a rate limit"
             return nil
         }
-        guard let measure = Measure(rawValue: object["type"]?.string ?? "requests") else {
+        guard let measure = Measure(object["type"], or: .requests) else {
             problem = "type must be requests or tokens"
             return nil
         }
