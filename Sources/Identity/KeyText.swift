@@ -14,13 +14,17 @@ package enum KeyText {
 
     /// What a key is found by. Texts of another form, as an owner's key that was given from outside, are found by a digest.
     package static func lookup(_ text: String) -> String {
-        let utf8 = text.utf8
-        if utf8.count == 85, text.hasPrefix(prefix),
-            utf8[utf8.index(utf8.startIndex, offsetBy: 20)] == UInt8(ascii: "-")
+        let utf8 = Array(text.utf8)
+        if utf8.count == 85, utf8.starts(with: prefix.utf8), utf8[4..<20].allSatisfy(isDigit),
+            utf8[20] == UInt8(ascii: "-")
         {
-            return String(text.dropFirst(4).prefix(16))
+            return String(decoding: utf8[4..<20], as: UTF8.self)
         }
         return "d" + SHA256.hash(text).hex.prefix(16)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
     }
 
     /// What may be shown of it.
