@@ -45,7 +45,8 @@ package enum MasterKey {
 
     /// A file that nobody else may read.
     package static func read(file: String) throws(VaultError) -> KeyMaterial {
-        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        // Without waiting: a pipe, which is refused, would let nobody on before somebody writes.
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw VaultError(message: "\(file): \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
         var info = stat()
@@ -114,7 +115,12 @@ package enum MasterKey {
         guard status == 0 else {
             throw VaultError(message: "the key command cannot be run: \(String(cString: strerror(status)))")
         }
-        let (text, problem) = output(ends[0], seconds)
+        let deadline = milliseconds() + Int64(seconds) * 1_000
+        let late = "did not end within \(seconds) s"
+        let (text, failure) = output(ends[0], until: deadline, late)
+        var problem = failure
+        // Its output may have ended before it has.
+        if problem == nil, !hasEnded(process, by: deadline) { problem = late }
         if problem != nil { kill(-process, SIGKILL) }
         var end: Int32 = 0
         while waitpid(process, &end, 0) < 0, errno == EINTR {}
@@ -128,17 +134,35 @@ package enum MasterKey {
         }
     }
 
-    private static func output(_ descriptor: Int32, _ seconds: Int) -> (text: [UInt8], problem: String?) {
-        var text: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 1_024)
+    private static func milliseconds() -> Int64 {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
-        let end = now.tv_sec + seconds
+        return Int64(now.tv_sec) * 1_000 + Int64(now.tv_nsec) / 1_000_000
+    }
+
+    /// Leaves it to be waited for.
+    private static func hasEnded(_ process: pid_t, by deadline: Int64) -> Bool {
         while true {
-            clock_gettime(CLOCK_MONOTONIC, &now)
-            guard now.tv_sec < end else { return (text, "did not end within \(seconds) s") }
+            var info = siginfo_t()
+            // si_signo stays 0 while it runs. Where nobody is to be waited for, there is no process any more.
+            let status = waitid(P_PID, id_t(process), &info, WEXITED | WNOHANG | WNOWAIT)
+            if status == 0, info.si_signo != 0 { return true }
+            if status < 0, errno != EINTR { return true }
+            guard milliseconds() < deadline else { return false }
+            usleep(5_000)
+        }
+    }
+
+    private static func output(
+        _ descriptor: Int32, until deadline: Int64, _ late: String
+    ) -> (text: [UInt8], problem: String?) {
+        var text: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1_024)
+        while true {
+            let rest = deadline - milliseconds()
+            guard rest > 0 else { return (text, late) }
             var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let ready = poll(&wait, 1, 200)
+            let ready = poll(&wait, 1, Int32(clamping: rest))
             if ready <= 0 { continue }
             let count = Glibc.read(descriptor, &piece, piece.count)
             if count == 0 { return (text, nil) }
