@@ -44,7 +44,7 @@ def test_killed_under_load(upstream):
                     try:
                         if control.raw_call("POST", "/admin/workspaces", {"name": name, "slug": name}).status == 200:
                             kept.append(name)
-                    except OSError:
+                    except (OSError, EOFError):
                         return
 
             def spend():
@@ -52,7 +52,7 @@ def test_killed_under_load(upstream):
                     try:
                         if control.chat(key, {"x-portkey-virtual-key": "v"}, max_tokens=100).status == 200:
                             answered.append(time.monotonic())
-                    except OSError:
+                    except (OSError, EOFError):
                         return
 
             threads = [threading.Thread(target=job) for job in (administrate, spend, spend)]
