@@ -74,10 +74,11 @@ package actor ControlDesk: ControlPlane {
         do throws(StoreError) {
             try store.deleteExpiredKeys(now: WallClock.now())
             try pruneCounters()
-            try loadCounters()
             usesWritten = try store.keyUses()
         } catch { throw Self.failure(error) }
+        // Before the counters: a reset of long ago is in them already.
         try rebuild()
+        do throws(StoreError) { try loadCounters() } catch { throw Self.failure(error) }
         await surroundings.gateway?.adopt(directory)
         return made
     }

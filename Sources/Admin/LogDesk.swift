@@ -189,7 +189,7 @@ private struct SentLog: RequestLogEntry {
         guard (100...599).contains(status) else { throw wrong("response.status: expected an HTTP status") }
         let time = (response["response_time"] ?? response["time"])?.double ?? 0
         guard time >= 0, time < 1e10 else { throw wrong("response.response_time: expected milliseconds") }
-        let path = url.split(separator: "?")[0]
+        let path = url.prefix { $0 != "?" }
         var row = RequestRow(
             id: RowID(high: 0, low: 0), startedAt: WallClock.now() - Int64(time * 1e6),
             workspace: call.principal.workspace ?? Directory.defaultWorkspace,
@@ -206,8 +206,15 @@ private struct SentLog: RequestLogEntry {
         row.duration = Int64(time * 1e6)
         row.cache = "DISABLED"
         let usage = response["body"]?["usage"]
-        row.inputTokens = (usage?["prompt_tokens"] ?? usage?["input_tokens"])?.int
-        row.outputTokens = (usage?["completion_tokens"] ?? usage?["output_tokens"])?.int
+        func tokens(_ value: JSONValue?) throws(GatewayError) -> Int? {
+            guard let count = value?.int else { return nil }
+            guard (0..<1_000_000_000_000).contains(count) else {
+                throw wrong("response.body.usage: expected token counts")
+            }
+            return count
+        }
+        row.inputTokens = try tokens(usage?["prompt_tokens"] ?? usage?["input_tokens"])
+        row.outputTokens = try tokens(usage?["completion_tokens"] ?? usage?["output_tokens"])
         let known = [
             "trace_id", "traceId", "span_id", "spanId", "span_name", "spanName", "parent_span_id", "parentSpanId",
         ]

@@ -151,7 +151,7 @@ extension Worker {
         if let prompt = exchange.prompt, (headers.config ?? "").isEmpty, headers.provider == nil,
             headers.virtualKey == nil
         {
-            inputs.config = prompt.config
+            if let config = prompt.config, exchange.key?.allowsOtherConfig != false { inputs.config = config }
             inputs.virtualKey = prompt.virtualKey
         }
         if let model = exchange.fields?.model, let split = splitModel(model, headers, exchange) {

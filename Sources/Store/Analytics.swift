@@ -102,7 +102,7 @@ package final class Analytics {
         var first = query.time.least
         if first == nil { first = try oldest(query) }
         guard let first, first <= last else { return .none }
-        return TimeBuckets(from: first, through: last)
+        return TimeBuckets(from: min(first, last), through: max(first, last))
     }
 
     private func oldest(_ query: LogQuery) throws(StoreError) -> Int64? {

@@ -76,7 +76,7 @@ package enum LogJSON {
             ("response_model", optional(row.responseModel)),
             ("req_units", optional(row.inputTokens)),
             ("res_units", optional(row.outputTokens)),
-            ("total_units", units ? .null : JSONValue((row.inputTokens ?? 0) + (row.outputTokens ?? 0))),
+            ("total_units", units ? .null : JSONValue((row.inputTokens ?? 0) &+ (row.outputTokens ?? 0))),
             ("cost", row.cost.map { Figures.cents(Int128($0)) } ?? .null),
             ("cost_usd", row.cost.map { Figures.dollars(Int128($0)) } ?? .null),
             ("cost_currency", "USD"),
